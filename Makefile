@@ -1,0 +1,62 @@
+# Every target sets up what it needs. PYTHON is the interpreter that .venv is made from.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format model lock clean
+
+help: ## Show what can be made
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+$(VENV)/.created:
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "medstance needs Python 3.11 or newer, this is " + sys.version.split()[0] + ": name one, as in make PYTHON=python3.12 demo")'
+	@$(PYTHON) -m venv $(VENV) || { echo 'Python cannot make a virtual environment (on Debian: apt-get install python3-venv)'; exit 1; }
+	@touch $@
+
+$(VENV)/.runtime: $(VENV)/.created requirements/runtime.txt requirements/build.txt pyproject.toml
+	@echo 'Installing what stance needs into $(VENV) (once; a few minutes)'
+	@$(PIP) install --require-hashes -r requirements/runtime.txt -r requirements/build.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
+	@echo 'Installing what the tests need into $(VENV) (once)'
+	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@touch $@
+
+demo: $(VENV)/.runtime ## The main job on a page that comes with medstance
+	@$(BIN)/stance report data/samples/laser_while_nursing.txt
+	@$(BIN)/stance report data/samples/laser_while_nursing.txt -o demo/report.html -o demo/report.json
+	@echo 'Open $(CURDIR)/demo/report.html in a browser.'
+
+test: $(VENV)/.dev ## Run the tests
+	@$(BIN)/python -m pytest -n auto --cov --cov-report=term
+
+check: $(VENV)/.dev ## Lint, types, import rules and tests: what CI runs
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+	@$(MAKE) --no-print-directory test
+
+format: $(VENV)/.dev ## Format the code
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+model: $(VENV)/.runtime ## Train the default model again; the same bytes on the same data
+	@$(BIN)/stance train data/corpus -o models/default
+
+# The interpreter is the oldest one supported, so that the locked versions are for all.
+lock: ## Lock the dependencies again (needs Python 3.11)
+	@$(PYTHON) -m venv .lock
+	@.lock/bin/python -m pip --quiet install pip-tools
+	@for name in runtime build dev; do \
+	  source=$$([ $$name = runtime ] && echo pyproject.toml || echo requirements/$$name.in); \
+	  .lock/bin/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
+	    --strip-extras --allow-unsafe --no-header --output-file requirements/$$name.txt $$source || exit 1; done
+	@rm -rf .lock
+
+clean: ## Remove everything that was made
+	@rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage

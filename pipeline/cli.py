@@ -1,0 +1,511 @@
+"""The command line: parse, call `pipeline.workflow`, print, exit code; nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from typer.exceptions import TyperException
+
+from pipeline.errors import (
+    EXIT_DONE,
+    EXIT_INTERRUPTED,
+    EXIT_QUARANTINED,
+    BadInput,
+    MedstanceError,
+    WrongUsage,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pipeline.workflow import Intake
+
+_LOG_EVERY_SECONDS = 10.0
+
+app = typer.Typer(
+    name="stance",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="""Where do the doctors stand? From free-text answers to a consensus you can check.
+
+    A first run: stance report PAGE.txt
+
+    SOURCE is a saved question page (text or HTML), a CSV, TSV, JSONL or Parquet table with the columns
+    question and text, a folder of these, or - for standard input. Results go to -o or to standard output,
+    messages to standard error. Every command reads what another wrote.
+
+    Exit codes: 0 done, 2 wrong usage, 3 bad input, 4 model missing, damaged or not trusted, 5 done but some
+    records were left out (see the quarantine file), 130 interrupted.
+
+    Not medical advice: it counts what answers say, not what is medically right.""",
+)
+models_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="List, show and verify installed models.")
+app.add_typer(models_app, name="models")
+
+
+class Kind(StrEnum):
+    """Kinds of source; `pipeline.ingest.KINDS`, spelt out so that --help need not import the readers."""
+
+    PAGE = "page"
+    HTML = "html"
+    CSV = "csv"
+    TSV = "tsv"
+    JSONL = "jsonl"
+    PARQUET = "parquet"
+
+
+class RecordFormat(StrEnum):
+    """Formats of records on standard output."""
+
+    JSONL = "jsonl"
+    CSV = "csv"
+    TSV = "tsv"
+    PARQUET = "parquet"
+
+
+class ReportFormat(StrEnum):
+    """Formats of a report on standard output."""
+
+    TABLE = "table"
+    HTML = "html"
+    MD = "md"
+    JSON = "json"
+    CSV = "csv"
+
+
+Sources = Annotated[list[str], typer.Argument(metavar="SOURCE...", help="Files, folders, or - for standard input.")]
+Labelled = Annotated[
+    list[str], typer.Argument(metavar="LABELLED...", help="Sources whose records also have a field 'label'.")
+]
+Output = Annotated[
+    Path | None,
+    typer.Option("-o", "--output", help="Write here (.jsonl, .csv, .tsv, .parquet) instead of standard output."),
+]
+Format = Annotated[
+    RecordFormat | None,
+    typer.Option("--format", help="Format of the records; else by the name of -o, else jsonl."),
+]
+Model = Annotated[str, typer.Option("--model", "-m", help="An installed model's name or a model folder.")]
+SourceKind = Annotated[Kind | None, typer.Option("--kind", help="What the sources are; else found out.")]
+Encoding = Annotated[str | None, typer.Option("--encoding", help="Text encoding of the sources; else found out.")]
+Column = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--column",
+        metavar="FIELD=COLUMN",
+        help="Your table's name for a field, as in text=Reply; may be repeated.",
+    ),
+]
+Quarantine = Annotated[
+    Path | None,
+    typer.Option("--quarantine", help="Where records that cannot be used go; else beside -o, else quarantine.jsonl."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a machine to read.")]
+
+
+def _say(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)  # noqa: T201
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def _intake(sources: list[str], kind: Kind | None, encoding: str | None, columns: list[str] | None) -> Intake:
+    from pipeline.ingest import ReadOptions
+    from pipeline.workflow import Intake
+
+    mapping: dict[str, str] = {}
+    for pair in columns or []:
+        name, sign, column = pair.partition("=")
+        if not sign or not name or not column:
+            raise WrongUsage(f"--column {pair}: expected FIELD=COLUMN, as in text=Reply")
+        mapping[name] = column
+    options = ReadOptions(kind=None if kind is None else kind.value, encoding=encoding, columns=mapping)
+    return Intake(sources, options, _say)
+
+
+def _quarantine_path(given: Path | None, output: Path | None) -> Path:
+    if given is not None:
+        return given
+    return Path("quarantine.jsonl") if output is None else output.with_name(f"{output.name}.quarantine.jsonl")
+
+
+def _format_of(output: Path | None, given: RecordFormat | None) -> str:
+    from pipeline.output import record_format
+
+    if given is not None:
+        return given.value
+    return RecordFormat.JSONL.value if output is None else record_format(str(output))
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Callable[[int], None]]:
+    """Show how many answers are done: a live line on a terminal, a log line now and then elsewhere."""
+    start = last = time.monotonic()
+    live = sys.stderr.isatty()
+
+    def show(n: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= (0.2 if live else _LOG_EVERY_SECONDS):
+            last = now
+            line = f"{n} answers {what}, {n / (now - start):.0f} a second"
+            if live:
+                sys.stderr.write(f"\r\x1b[K{line}")
+                sys.stderr.flush()
+            else:
+                _say(line)
+
+    try:
+        yield show
+    finally:
+        if live and last > start:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+
+
+def _finish(n_rejected: int) -> None:
+    if n_rejected:
+        raise typer.Exit(EXIT_QUARANTINED)
+
+
+def _terminal_width() -> int:
+    return max(60, min(140, int(os.environ.get("COLUMNS", "0") or 0) or _stdout_columns()))
+
+
+def _stdout_columns() -> int:
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns
+    except (OSError, ValueError):
+        return 100
+
+
+def _use_color() -> bool:
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        _print(f"medstance {version('medstance')}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def ingest(
+    sources: Sources,
+    output: Output = None,
+    format_name: Format = None,
+    kind: SourceKind = None,
+    encoding: Encoding = None,
+    column: Column = None,
+    quarantine: Quarantine = None,
+) -> None:
+    """Read sources into answer records.
+
+    Example: stance ingest page.html answers.csv -o answers.jsonl
+    """
+    from pipeline.output import write_rows
+    from pipeline.workflow import ingest_sources
+
+    intake = _intake(sources, kind, encoding, column)
+    n = write_rows(ingest_sources(intake), output, _format_of(output, format_name))
+    n_rejected = intake.close(_quarantine_path(quarantine, output))
+    _say(f"{n} answers read")
+    _finish(n_rejected)
+
+
+@app.command()
+def classify(
+    sources: Sources,
+    output: Output = None,
+    model: Model = "default",
+    format_name: Format = None,
+    kind: SourceKind = None,
+    encoding: Encoding = None,
+    column: Column = None,
+    quarantine: Quarantine = None,
+) -> None:
+    """Label the stance of every answer, with posteriors and evidence.
+
+    Adds stance, side, posteriors, confidence, abstained, evidence and model to every record, in input order.
+
+    Example: stance classify answers.csv -o classified.jsonl
+    """
+    from pipeline.output import write_rows
+    from pipeline.workflow import classify_sources
+
+    intake = _intake(sources, kind, encoding, column)
+    with _progress("classified") as progress:
+        n = write_rows(classify_sources(intake, model, progress=progress), output, _format_of(output, format_name))
+    n_rejected = intake.close(_quarantine_path(quarantine, output))
+    _say(f"{n} answers classified")
+    _finish(n_rejected)
+
+
+@app.command()
+def report(
+    sources: Sources,
+    output: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "-o",
+            "--output",
+            help="Write here (.html, .md, .json, .csv); may be repeated. Else a table is printed.",
+        ),
+    ] = None,
+    model: Model = "default",
+    format_name: Annotated[
+        ReportFormat, typer.Option("--format", help="Format on standard output.")
+    ] = ReportFormat.TABLE,
+    as_json: AsJson = False,
+    consensus_share: Annotated[
+        float, typer.Option(min=0.5, max=1.0, help="Least share of one side for a consensus.")
+    ] = 0.75,
+    min_answers: Annotated[int, typer.Option(min=1, help="Fewer answers with a stance are too few for a verdict.")] = 5,
+    kind: SourceKind = None,
+    encoding: Encoding = None,
+    column: Column = None,
+    quarantine: Quarantine = None,
+) -> None:
+    """Say per question what the panel thinks, and how sure one can be.
+
+    Answers that are not classified yet are classified first.
+
+    Example: stance report page.txt -o report.html -o report.json
+    """
+    from pipeline.aggregate import ConsensusRule
+    from pipeline.workflow import render_report, report_format, report_sources, write_report
+
+    for path in output or []:
+        report_format(path)
+    intake = _intake(sources, kind, encoding, column)
+    is_default = consensus_share == 0.75 and min_answers == 5
+    name = "delphi-75" if is_default else f"{consensus_share * 100:g} % of at least {min_answers}"
+    rule = ConsensusRule(name=name, share=consensus_share, min_answers=min_answers)
+    with _progress("read") as progress:
+        result = report_sources(intake, model, rule, progress=progress)
+    n_rejected = intake.close(_quarantine_path(quarantine, output[0] if output else None))
+    for path in output or []:
+        write_report(result, path)
+        _say(f"report written to {path}")
+    chosen = ReportFormat.JSON if as_json else format_name
+    if chosen is not ReportFormat.TABLE:
+        _print(render_report(result, chosen.value))
+    elif not output:
+        from pipeline.report import render_terminal
+
+        _print(render_terminal(result, width=_terminal_width(), color=_use_color()))
+    _finish(n_rejected)
+
+
+@app.command()
+def explain(
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="The answer, or - for standard input.")],
+    question: Annotated[str, typer.Option("--question", "-q", help="The question it answers.")],
+    headline: Annotated[str | None, typer.Option(help="The answer's own title.")] = None,
+    proposition: Annotated[str | None, typer.Option(help="What a stance is on, worded affirmatively.")] = None,
+    model: Model = "default",
+    as_json: AsJson = False,
+) -> None:
+    """Classify one answer and show the words and sentences that moved it.
+
+    Example: stance explain -q "Is a thread lift worth it?" "It works, but I would not do it."
+    """
+    from pipeline.report import render_explanation
+    from pipeline.workflow import explain_text
+
+    if text == "-":
+        text = sys.stdin.read()
+    result = explain_text(question, text, model, proposition=proposition, headline=headline)
+    if as_json:
+        _print(json.dumps(result, ensure_ascii=False) + "\n")
+    else:
+        _print(render_explanation(result, width=_terminal_width(), color=_use_color()))
+
+
+@app.command()
+def train(
+    labelled: Labelled,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="MODEL_DIR", help="Where the model folder goes.")],
+    scheme: Annotated[
+        Path | None,
+        typer.Option(help="A label scheme (TOML); else medstance's own, or the data's labels, unordered."),
+    ] = None,
+    folds: Annotated[int, typer.Option(min=2, help="Folds of the cross-validation.")] = 5,
+    as_json: AsJson = False,
+    kind: SourceKind = None,
+    encoding: Encoding = None,
+    column: Column = None,
+    quarantine: Quarantine = None,
+) -> None:
+    """Train a model on labelled answers and score it by cross-validation across questions.
+
+    Example: stance train labelled.jsonl -o my-model
+    """
+    from pipeline.classify import ClassifierConfig
+    from pipeline.persistence import score_lines
+    from pipeline.report import render_scores
+    from pipeline.workflow import parse_scheme, read_labelled, train_model
+
+    intake = _intake(labelled, kind, encoding, column)
+    chosen = None if scheme is None else parse_scheme(_read_file(scheme), str(scheme))
+    data = read_labelled(intake, chosen)
+    n_rejected = intake.close(_quarantine_path(quarantine, output))
+    folder = train_model(data, output, ClassifierConfig(), say=_say, n_folds=folds)
+    scores = folder.manifest.scores
+    if as_json:
+        _print(json.dumps({"model": folder.full_name, **scores}, ensure_ascii=False) + "\n")
+    else:
+        _print(render_scores(score_lines(scores), scores["labels"], width=_terminal_width()))
+    _say(f"model {folder.full_name} written to {output}")
+    _finish(n_rejected)
+
+
+@app.command()
+def evaluate(
+    labelled: Labelled,
+    model: Model = "default",
+    as_json: AsJson = False,
+    kind: SourceKind = None,
+    encoding: Encoding = None,
+    column: Column = None,
+    quarantine: Quarantine = None,
+) -> None:
+    """Score a model on labelled answers; those it was trained on are noticed.
+
+    Example: stance evaluate labelled.jsonl --model my-model
+    """
+    from pipeline.persistence import score_lines
+    from pipeline.report import render_scores
+    from pipeline.workflow import Classifier, evaluate_model, read_labelled
+
+    classifier = Classifier(model)
+    intake = _intake(labelled, kind, encoding, column)
+    data = read_labelled(intake, classifier.scheme)
+    n_rejected = intake.close(_quarantine_path(quarantine, None))
+    scores = evaluate_model(data, classifier, say=_say)
+    if as_json:
+        _print(json.dumps(scores, ensure_ascii=False) + "\n")
+    else:
+        _print(f"{scores['n_answers']} answers to {scores['n_questions']} questions, model {scores['model']}\n\n")
+        _print(render_scores(score_lines(scores), scores["labels"], width=_terminal_width()))
+    _finish(n_rejected)
+
+
+@models_app.command("list")
+def models_list(as_json: AsJson = False) -> None:
+    """List the installed models."""
+    from pipeline.persistence import list_models, read_folder
+
+    folders = [read_folder(path) for path in list_models()]
+    rows = [
+        {
+            "name": f.manifest.name,
+            "digest": f.digest,
+            "path": str(f.path),
+            "n_answers": f.manifest.training["n_answers"],
+            "side_accuracy": f.manifest.scores["side_accuracy"],
+        }
+        for f in folders
+    ]
+    if as_json:
+        _print(json.dumps(rows, ensure_ascii=False) + "\n")
+        return
+    for row in rows:
+        sides = (
+            "" if row["side_accuracy"] is None else f", {row['side_accuracy'] * 100:.0f} % of sides right out of fold"
+        )
+        _print(f"{row['name']}  {row['digest']}  {row['n_answers']} answers{sides}  {row['path']}\n")
+
+
+@models_app.command("show")
+def models_show(
+    name: Annotated[
+        str, typer.Argument(metavar="MODEL", help="An installed model's name or a model folder.")
+    ] = "default",
+    as_json: AsJson = False,
+) -> None:
+    """Print a model's card, or with --json its manifest."""
+    from pipeline.persistence import find_model, read_folder
+
+    folder = read_folder(find_model(name))
+    if as_json:
+        _print(json.dumps(folder.manifest.model_dump(mode="json"), ensure_ascii=False) + "\n")
+    else:
+        _print(folder.read_card())
+
+
+@models_app.command("verify")
+def models_verify(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="MODEL...", help="Names or folders; else all installed.")
+    ] = None,
+) -> None:
+    """Check that models are intact and can be loaded."""
+    from pipeline.workflow import verify_models
+
+    for path, full_name in verify_models(names or []):
+        _print(f"{full_name}  intact  {path}\n")
+
+
+def _read_file(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(str(path), f"cannot be read ({error})") from error
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit with the code that the design promises."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit code.
+
+    A user's mistake is one line on standard error; anything else keeps its traceback.
+    """
+    try:
+        code = app(args=arguments, prog_name="stance", standalone_mode=False)
+    except MedstanceError as error:
+        _say(f"stance: {error}")
+        return error.exit_code
+    except TyperException as error:
+        _say(f"stance: {' '.join(error.format_message().split())} (see stance --help)")
+        return WrongUsage.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        _say("stance: interrupted")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read the output has enough of it; the interpreter must not complain at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_DONE
+    return code if isinstance(code, int) else EXIT_DONE
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,336 @@
+"""How good a classifier is on labelled answers, and how honest its posteriors are.
+
+Questions at use are never those of training, so everything is measured across questions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+from sklearn.metrics import cohen_kappa_score, confusion_matrix, f1_score, precision_recall_fscore_support
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+from pipeline.classify import (
+    ClassifierConfig,
+    Floats,
+    choose_stances,
+    fit_estimator,
+    predict_posteriors,
+)
+from pipeline.errors import BadInput
+from pipeline.schema import LabelScheme
+
+N_BINS = 10
+COVERAGE = 0.7
+N_BOOTSTRAP = 1000
+INTERVAL = 0.9
+_DECIMALS = 4
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores of posteriors against gold labels.
+
+    Attributes
+    ----------
+    n_answers, n_questions
+        What was scored.
+    accuracy
+        Share of exact labels.
+    side_accuracy
+        Share of right sides, of the answers whose gold label takes a side that is not neutral.
+    side_accuracy_interval
+        90 % percentile interval of `side_accuracy`, questions resampled.
+    macro_f1
+        Mean F1 over the labels that occur.
+    side_macro_f1
+        Mean F1 over the sides and the labels without one, of those that occur.
+    weighted_kappa
+        Quadratic-weighted kappa on the ordered grades; None for a scheme without order.
+    calibration_error
+        Expected calibration error of the called side, ten bins of equal width.
+    log_loss
+        Mean negative log posterior of the gold label, in nats.
+    accuracy_at_coverage
+        Share of right sides among the 70 % of answers the model is surest of.
+    labels
+        Per label: precision, recall, f1, n.
+    confusion
+        Counts, shape (n_labels, n_labels): gold by row, called by column, in scheme order.
+    """
+
+    n_answers: int
+    n_questions: int
+    accuracy: float
+    side_accuracy: float | None
+    side_accuracy_interval: tuple[float, float] | None
+    macro_f1: float
+    side_macro_f1: float
+    weighted_kappa: float | None
+    calibration_error: float
+    log_loss: float
+    accuracy_at_coverage: float
+    labels: dict[str, dict[str, float]]
+    confusion: list[list[int]]
+
+    def to_row(self) -> dict[str, Any]:
+        """Return the scores as JSON-ready data."""
+        return dict(vars(self))
+
+
+def score_posteriors(posteriors: Floats, gold: Sequence[str], questions: Sequence[str], scheme: LabelScheme) -> Scores:
+    """Score posteriors against gold labels.
+
+    Parameters
+    ----------
+    posteriors
+        Shape (n_answers, n_stances), columns in scheme order.
+    gold
+        Gold labels, shape (n_answers,).
+    questions
+        The question each answer belongs to, shape (n_answers,).
+    scheme
+        The labels.
+
+    References
+    ----------
+    Cohen, "Weighted kappa", Psychological Bulletin 70(4), 1968.
+    Naeini, Cooper, Hauskrecht, "Obtaining well calibrated probabilities using Bayesian binning", AAAI 2015 (ECE).
+
+    Examples
+    --------
+    >>> scheme = LabelScheme.from_labels("s", ["no", "yes"])
+    >>> scores = score_posteriors(np.array([[0.9, 0.1], [0.4, 0.6]]), ["no", "yes"], ["q1", "q2"], scheme)
+    >>> scores.accuracy, scores.calibration_error
+    (1.0, 0.25)
+    """
+    called, confidence = choose_stances(posteriors, scheme)
+    names = list(scheme.names)
+    y_true, y_pred = np.array(gold), np.array(called)
+    side_true, side_pred = _side_names(gold, scheme), _side_names(called, scheme)
+    right = side_true == side_pred
+    polar = _is_polar(gold, scheme)
+    precision, recall, f1, n = precision_recall_fscore_support(y_true, y_pred, labels=names, zero_division=0)
+    return Scores(
+        n_answers=len(y_true),
+        n_questions=len(set(questions)),
+        accuracy=_rounded((y_true == y_pred).mean()),
+        side_accuracy=_rounded(right[polar].mean()) if polar.any() else None,
+        side_accuracy_interval=_bootstrap_share(right[polar], np.array(questions)[polar]) if polar.any() else None,
+        macro_f1=_rounded(f1_score(y_true, y_pred, average="macro", labels=sorted(set(gold)), zero_division=0)),
+        side_macro_f1=_rounded(
+            f1_score(side_true, side_pred, average="macro", labels=sorted(set(side_true)), zero_division=0)
+        ),
+        weighted_kappa=_weighted_kappa(posteriors, gold, scheme),
+        calibration_error=_rounded(calibration_error(confidence, right)),
+        log_loss=_rounded(_log_loss(posteriors, gold, scheme)),
+        accuracy_at_coverage=_rounded(_accuracy_at_coverage(confidence, right)),
+        labels={
+            name: {"precision": _rounded(p), "recall": _rounded(r), "f1": _rounded(f), "n": int(k)}
+            for name, p, r, f, k in zip(names, precision, recall, f1, n, strict=True)
+        },
+        confusion=confusion_matrix(y_true, y_pred, labels=names).tolist(),
+    )
+
+
+def _rounded(value: Any) -> float:
+    return round(float(value), _DECIMALS)
+
+
+def _side_names(labels: Sequence[str], scheme: LabelScheme) -> NDArray[np.str_]:
+    return np.array([scheme.side_of(label) or label for label in labels])
+
+
+def _is_polar(labels: Sequence[str], scheme: LabelScheme) -> NDArray[np.bool_]:
+    neutral = {label.name for label in scheme.labels if label.side is None or label.value == 0}
+    return np.array([label not in neutral for label in labels])
+
+
+def _weighted_kappa(posteriors: Floats, gold: Sequence[str], scheme: LabelScheme) -> float | None:
+    """Compare gold grades with the most probable grade, both on the scheme's ordinal scale."""
+    grades = [column for column, label in enumerate(scheme.labels) if label.value is not None]
+    if not scheme.is_ordered or len(grades) < 2:
+        return None
+    place = {scheme.names[column]: rank for rank, column in enumerate(grades)}
+    graded = [row for row, label in enumerate(gold) if label in place]
+    if not graded:
+        return None
+    y_true = [place[gold[row]] for row in graded]
+    y_pred = posteriors[np.ix_(graded, grades)].argmax(axis=1).tolist()
+    if len({*y_true, *y_pred}) < 2:
+        return None
+    kappa = cohen_kappa_score(y_true, y_pred, weights="quadratic", labels=list(range(len(grades))))
+    return _rounded(kappa)
+
+
+def calibration_error(confidence: Floats, right: NDArray[np.bool_]) -> float:
+    """Mean distance of confidence and accuracy over ten bins of equal width, weighted by their size.
+
+    Examples
+    --------
+    >>> calibration_error(np.array([0.75, 0.75, 0.75, 0.75]), np.array([True, True, True, False]))
+    0.0
+    """
+    bins = np.minimum((confidence * N_BINS).astype(int), N_BINS - 1)
+    errors = [
+        abs(confidence[bins == b].mean() - right[bins == b].mean()) * (bins == b).mean()
+        for b in range(N_BINS)
+        if (bins == b).any()
+    ]
+    return float(sum(errors))
+
+
+def _log_loss(posteriors: Floats, gold: Sequence[str], scheme: LabelScheme) -> float:
+    columns = [scheme.names.index(label) for label in gold]
+    return float(-np.log(np.clip(posteriors[np.arange(len(columns)), columns], 1e-12, 1.0)).mean())
+
+
+def _accuracy_at_coverage(confidence: Floats, right: NDArray[np.bool_]) -> float:
+    surest = np.argsort(-confidence, kind="stable")[: max(1, round(COVERAGE * len(confidence)))]
+    return float(right[surest].mean())
+
+
+def _bootstrap_share(hits: NDArray[np.bool_], questions: NDArray[np.str_]) -> tuple[float, float]:
+    """Percentile interval of a share, whole questions resampled with replacement."""
+    _, index = np.unique(questions, return_inverse=True)
+    n = np.bincount(index)
+    k = np.bincount(index, weights=hits)
+    draws = np.random.default_rng(0).integers(len(n), size=(N_BOOTSTRAP, len(n)))
+    shares = k[draws].sum(axis=1) / n[draws].sum(axis=1)
+    low, high = np.quantile(shares, [(1 - INTERVAL) / 2, (1 + INTERVAL) / 2])
+    return _rounded(low), _rounded(high)
+
+
+@dataclass(frozen=True)
+class CrossValidation:
+    """Out-of-fold posteriors and how they were made.
+
+    Attributes
+    ----------
+    posteriors
+        Shape (n_answers, n_stances), columns in scheme order, each row by a model that saw neither the
+        answer nor, when `grouped_by` is "question", any other answer to its question.
+    temperature
+        What the logits are divided by to make the posteriors honest; already applied to `posteriors`.
+    grouped_by
+        "question", or "answer" where the data has a single question.
+    n_folds
+        Number of folds.
+    """
+
+    posteriors: Floats
+    temperature: float
+    grouped_by: str
+    n_folds: int
+
+
+def cross_validate(
+    X: NDArray[np.object_],
+    gold: Sequence[str],
+    questions: Sequence[str],
+    scheme: LabelScheme,
+    config: ClassifierConfig,
+    *,
+    n_folds: int = 5,
+) -> CrossValidation:
+    """Predict every answer by a model that never saw its question, and fit the temperature on the result.
+
+    Raises
+    ------
+    BadInput
+        When there are too few answers to hold any out.
+
+    References
+    ----------
+    Guo, Pleiss, Sun, Weinberger, "On calibration of modern neural networks", ICML 2017 (temperature).
+    """
+    n_questions = len(set(questions))
+    if len(gold) < 2 or len(set(gold)) < 2:
+        raise BadInput("labelled data", f"{len(gold)} answers with {len(set(gold))} labels: too few to learn from")
+    if n_questions > 1:
+        n_folds = min(n_folds, n_questions)
+        splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=0)
+        grouped_by = "question"
+    else:
+        n_folds = min(n_folds, min(np.unique(list(gold), return_counts=True)[1].max(), len(gold)))
+        splitter = StratifiedKFold(n_folds, shuffle=True, random_state=0)
+        grouped_by = "answer"
+    y = np.array(gold)
+    posteriors = np.zeros((len(y), len(scheme.names)))
+    for train, test in splitter.split(X, y, list(questions)):
+        if len(set(y[train])) < 2:
+            raise BadInput(
+                "labelled data", "a fold holds a single label: too few questions or labels to cross-validate"
+            )
+        estimator = fit_estimator(X[train], y[train].tolist(), config)
+        posteriors[test] = predict_posteriors(estimator, X[test], scheme)
+    temperature = fit_temperature(posteriors, gold, scheme)
+    return CrossValidation(apply_temperature(posteriors, temperature), temperature, grouped_by, n_folds)
+
+
+def fit_temperature(posteriors: Floats, gold: Sequence[str], scheme: LabelScheme) -> float:
+    """Find the temperature with the least log loss, between 0.2 and 5, to three decimals."""
+    found = minimize_scalar(
+        lambda log_t: _log_loss(apply_temperature(posteriors, float(np.exp(log_t))), gold, scheme),
+        bounds=(np.log(0.2), np.log(5.0)),
+        method="bounded",
+        options={"xatol": 1e-5},
+    )
+    return round(float(np.exp(found.x)), 3)
+
+
+def apply_temperature(posteriors: Floats, temperature: float) -> Floats:
+    """Divide the logits of posteriors by a temperature; a probability of 0 stays 0.
+
+    Examples
+    --------
+    >>> apply_temperature(np.array([[0.8, 0.2]]), 1.0).round(3).tolist()
+    [[0.8, 0.2]]
+    """
+    scaled: Floats = np.power(posteriors, 1.0 / temperature)
+    scaled /= scaled.sum(axis=1, keepdims=True)
+    return scaled
+
+
+def choose_abstention(posteriors: Floats, gold: Sequence[str], scheme: LabelScheme, target: float) -> float:
+    """Find the least confidence above which the out-of-fold calls have the target's accuracy on sides.
+
+    Returns
+    -------
+    float
+        A threshold to two decimals, at most such that `COVERAGE` of the answers are still called: a model
+        that abstains on more says too little, and one that errs then says so in its scores instead.
+    """
+    called, confidence = choose_stances(posteriors, scheme)
+    right = _side_names(gold, scheme) == _side_names(called, scheme)
+    ceiling = float(np.quantile(confidence, 1 - COVERAGE))
+    for threshold in np.arange(0.0, 1.0, 0.01):
+        kept = confidence >= threshold
+        if threshold > ceiling or not kept.any():
+            break
+        if right[kept].mean() >= target:
+            return round(float(threshold), 2)
+    return float(np.floor(ceiling * 100) / 100)
+
+
+def score_abstention(
+    posteriors: Floats, gold: Sequence[str], scheme: LabelScheme, threshold: float
+) -> dict[str, float]:
+    """Score the calls that are made at a threshold of abstention.
+
+    Returns
+    -------
+    dict
+        `coverage`, the share of answers called, and `accuracy_when_called`, the share of right sides among
+        them (0 when none is).
+    """
+    called, confidence = choose_stances(posteriors, scheme)
+    right = _side_names(gold, scheme) == _side_names(called, scheme)
+    kept = confidence >= threshold
+    accuracy = right[kept].mean() if kept.any() else 0.0
+    return {"coverage": _rounded(kept.mean()), "accuracy_when_called": _rounded(accuracy)}

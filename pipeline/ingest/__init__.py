@@ -1,0 +1,12 @@
+"""Sources of answers, of whatever kind, to answer records.
+
+`read_answers` is the one door: it finds out what kind of source it has, reads it, validates every
+record and says what it had to leave out.
+"""
+
+from __future__ import annotations
+
+from pipeline.ingest.reader import ReadOptions, read_answers
+from pipeline.ingest.source import KINDS
+
+__all__ = ["KINDS", "ReadOptions", "read_answers"]

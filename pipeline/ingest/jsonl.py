@@ -1,0 +1,81 @@
+"""JSON Lines, or one JSON array, to raw records."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from pipeline.ingest.raw import MAX_RAW_CHARS, BadRecord, RawRecord
+from pipeline.ingest.source import OpenSource, open_text
+
+
+def read_jsonl(source: OpenSource, max_record_chars: int) -> Iterator[RawRecord | BadRecord]:
+    """Read one record per line; blank lines are passed over.
+
+    A file that is one JSON array of objects is read too, as a single record's worth of text at most.
+
+    Parameters
+    ----------
+    source
+        An open source of kind "jsonl".
+    max_record_chars
+        A longer line is rejected without being held in memory.
+    """
+    with open_text(source, newline="\n") as lines:
+        number = 0
+        while line := lines.readline(max_record_chars + 1):
+            number += 1
+            locator = f"line {number}"
+            if len(line) > max_record_chars:
+                skipped = _skip_line(lines, line)
+                reason = f"line of {skipped} characters, more than {max_record_chars}: not one record"
+                yield BadRecord(locator, reason, line[:MAX_RAW_CHARS])
+                continue
+            line = line.removeprefix("\ufeff").strip()
+            if number == 1 and line.startswith("["):
+                yield from _read_array(line + "\n" + lines.read(max_record_chars))
+                return
+            if line:
+                yield _parse_line(line, locator)
+
+
+def _skip_line(lines: Any, line: str) -> int:
+    """Read on to the line's end, a piece at a time, and return the line's length."""
+    length = len(line)
+    while not line.endswith("\n") and (line := lines.readline(1 << 20)):
+        length += len(line)
+    return length
+
+
+def _parse_line(line: str, locator: str) -> RawRecord | BadRecord:
+    try:
+        fields = json.loads(line, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        return BadRecord(locator, f"not JSON ({_explain(error)})", line[:MAX_RAW_CHARS])
+    if not isinstance(fields, dict):
+        return BadRecord(locator, "not a JSON object with named fields", line[:MAX_RAW_CHARS])
+    return RawRecord(fields, locator, line)
+
+
+def _read_array(text: str) -> Iterator[RawRecord | BadRecord]:
+    try:
+        items = json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        yield BadRecord("line 1", f"not a JSON array that can be read ({_explain(error)})", text[:MAX_RAW_CHARS])
+        return
+    for number, item in enumerate(items, start=1):
+        if isinstance(item, dict):
+            yield RawRecord(item, f"item {number}")
+        else:
+            yield BadRecord(f"item {number}", "not a JSON object with named fields", str(item)[:MAX_RAW_CHARS])
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON value")
+
+
+def _explain(error: Exception) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg} at character {error.pos + 1}"
+    return "nested too deeply" if isinstance(error, RecursionError) else str(error)

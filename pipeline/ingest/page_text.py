@@ -1,0 +1,248 @@
+"""A question page as saved from a browser as plain text, to answers.
+
+Such a page is a column of paragraphs: the question, a line that announces the answers, then for each
+answer a headline, a voting widget, the body and a signature, and a disclaimer at the end. The voting
+widget (or, where the page has none, the signature) shows where one answer ends and the next begins.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pipeline.ingest.raw import BadRecord, PageAnswers, RawRecord
+from pipeline.ingest.signature import split_signature
+
+_TEMPLATE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}")
+_VOTE = re.compile(
+    r"\{\{.*\}\}|[+-]\d+|(?:\d[\d,]*|one)\s+(?:people|person|users?|patients?)\s+found\s+(?:this|it)\s+helpful\.?|"
+    r"(?:\d+\s+)?(?:up)?votes?:?\s*\d*|helpful\s*\(?\d*\)?",
+    re.IGNORECASE,
+)
+_ANNOUNCE = re.compile(
+    r"(?:doctor\s+)?answers?\s*[:(]?\s*(?P<after>\d+)\)?|"
+    r"(?P<before>\d+)\s+(?:doctors?['’]?s?\s+)?answers?(?:\s+from doctors)?|"
+    r"doctor\s+answers?",
+    re.IGNORECASE,
+)
+_DISCLAIMER = re.compile(
+    r"(?:these|the above|this)?\s*(?:answers?|information|content)\b.{0,80}\b(?:educational|informational)\s+purposes|"
+    r"\bdo(?:es)?\s+not\s+(?:constitute|create|initiate)\b.{0,80}\brelationship|"
+    r"not\s+(?:be\s+relied\s+upon\s+as\s+)?(?:a\s+)?substitute\s+for\s+(?:professional\s+)?medical\s+advice\s+you\s+may|"
+    r"^(?:©|\(c\)\s+\d{4}|copyright\s+(?:©|\d{4}))",
+    re.IGNORECASE,
+)
+_WIDGET = re.compile(
+    r"(?:was this (?:answer )?helpful\??|read (?:more|less)|show (?:more|less)|share(?: this)?|report(?: abuse)?|reply|"
+    r"save|follow|ask a (?:doctor|question)|view (?:full )?profile|book (?:a )?consultation|contact(?: doctor)?|"
+    r"yes\s+no|sponsored|advertisement|log ?in|sign (?:in|up)|\d+ comments?|comments?|print|"
+    r"q\s?&\s?a|home|menu|search)",
+    re.IGNORECASE,
+)
+_MAX_HEADLINE_CHARS = 200
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Consecutive lines without an empty one between them, what they are, and where they stood."""
+
+    lines: tuple[str, ...]
+    first: int
+    kind: str
+    respondent: dict[str, Any]
+    announced: int | None = None
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.lines)
+
+
+def read_page_text(text: str) -> list[PageAnswers]:
+    r"""Read the questions and answers of a page saved as text.
+
+    Parameters
+    ----------
+    text
+        The page, lines ended by ``\n``.
+
+    Returns
+    -------
+    list of PageAnswers
+        One per question; empty when the text is no such page. Voting widgets, templates, buttons and
+        the disclaimer are in no field; every other line is in one.
+    """
+    blocks = [block for lines, first in _split_blocks(text) for block in _classify(lines, first)]
+    return [page for part in _split_pages(blocks) if (page := _read_page(part))]
+
+
+def _split_blocks(text: str) -> Iterator[tuple[list[str], int]]:
+    lines: list[str] = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        stripped = line.strip().lstrip("\ufeff")
+        if stripped:
+            lines.append(stripped)
+        elif lines:
+            yield lines, number - len(lines)
+            lines = []
+    if lines:
+        yield lines, text.count("\n") + 2 - len(lines)
+
+
+def _classify(lines: Sequence[str], first: int) -> Iterator[_Block]:
+    """Cut one run of lines into blocks of one kind each."""
+    body: list[str] = []
+    start = first
+    for number, line in enumerate(lines, start=first):
+        kind, announced = _kind_of_line(line)
+        if kind == "text":
+            if not body:
+                start = number
+            body.append(line)
+            continue
+        yield from _text_blocks(body, start)
+        body = []
+        yield _Block((line,), number, kind, {}, announced)
+    yield from _text_blocks(body, start)
+
+
+def _kind_of_line(line: str) -> tuple[str, int | None]:
+    if _VOTE.fullmatch(line):
+        return "vote", None
+    if match := _ANNOUNCE.fullmatch(line):
+        number = match["after"] or match["before"]
+        return "announce", int(number) if number else None
+    if _WIDGET.fullmatch(line):
+        return "widget", None
+    return ("disclaimer" if _DISCLAIMER.search(line) else "text"), None
+
+
+def _text_blocks(lines: Sequence[str], first: int) -> Iterator[_Block]:
+    rest, respondent = split_signature(lines)
+    clean = [cleaned for line in rest if (cleaned := _TEMPLATE.sub(" ", line).strip())]
+    if clean:
+        yield _Block(tuple(clean), first, "text", {})
+    if respondent:
+        yield _Block(tuple(lines[len(rest) :]), first + len(rest), "signature", respondent)
+
+
+def _split_pages(blocks: Sequence[_Block]) -> Iterator[list[_Block]]:
+    """Cut several pages saved into one file, each at the text before the line that announces answers."""
+    starts = [0]
+    for place, block in enumerate(blocks):
+        if block.kind == "announce" and block.announced is not None:
+            start = place
+            while start > starts[-1] and blocks[start - 1].kind in {"text", "widget"}:
+                start -= 1
+            if any(earlier.kind in {"vote", "signature"} for earlier in blocks[starts[-1] : start]):
+                starts.append(start)
+    for start, end in zip(starts, [*starts[1:], len(blocks)], strict=True):
+        yield list(blocks[start:end])
+
+
+def _read_page(blocks: list[_Block]) -> PageAnswers | None:
+    announced = next((b.announced for b in blocks if b.kind == "announce"), None)
+    content = [b for b in blocks if b.kind in {"text", "vote", "signature", "announce"}]
+    if not content or content[0].kind != "text":
+        return None
+    if any(b.kind == "vote" for b in content):
+        preamble, groups = _group_by_vote(content)
+    else:
+        preamble, groups = _group_by_signature(content)
+    if not preamble or not groups:
+        return None
+    question, *details = preamble
+    return PageAnswers(
+        question=" ".join(question.lines),
+        details="\n\n".join(block.text for block in details),
+        announced=announced,
+        answers=[_read_answer(headline, body) for headline, body in groups],
+    )
+
+
+_Groups = list[tuple[list[_Block], list[_Block]]]
+
+
+def _group_by_vote(blocks: Sequence[_Block]) -> tuple[list[_Block], _Groups]:
+    """Cut at each voting widget: the text between a signature and the widget is the headline."""
+    votes = [place for place, block in enumerate(blocks) if block.kind == "vote"]
+    # A widget may stand on two lines; the first of a run counts.
+    votes = [place for place in votes if place == 0 or blocks[place - 1].kind != "vote"]
+    starts = []
+    for vote, previous in zip(votes, [-1, *votes], strict=False):
+        between = range(previous + 1, vote)
+        borders = [place for place in between if blocks[place].kind in {"signature", "announce"}]
+        start = borders[-1] + 1 if borders else max(previous + 1, vote - 1)
+        if previous == -1 and start == 0:
+            start = min(1, vote)
+        starts.append(start)
+    preamble = [block for block in blocks[: starts[0]] if block.kind == "text"]
+    groups: _Groups = []
+    for start, vote, end in zip(starts, votes, [*starts[1:], len(blocks)], strict=True):
+        body = [block for block in blocks[vote:end] if block.kind in {"text", "signature"}]
+        groups.append(([block for block in blocks[start:vote] if block.kind == "text"], body))
+    return preamble, groups
+
+
+def _group_by_signature(blocks: Sequence[_Block]) -> tuple[list[_Block], _Groups]:
+    """Cut after each signature; an answer's first short paragraph, if more follow, is its headline."""
+    announce = next((place for place, block in enumerate(blocks) if block.kind == "announce"), 0)
+    preamble = [block for block in blocks[:announce] if block.kind == "text"] if announce else list(blocks[:1])
+    groups: _Groups = []
+    current: list[_Block] = []
+    for block in blocks[announce + 1 :]:
+        if current and current[-1].kind == "signature" and block.kind == "text":
+            groups.append(_split_headline(current))
+            current = []
+        if block.kind != "announce":
+            current.append(block)
+    if any(block.kind == "signature" for block in current):
+        groups.append(_split_headline(current))
+    return preamble, groups
+
+
+def _split_headline(blocks: list[_Block]) -> tuple[list[_Block], list[_Block]]:
+    first, second = blocks[0], blocks[1] if len(blocks) > 1 else None
+    if second is not None and second.kind == "text" and len(first.lines) == 1:
+        line = first.lines[0]
+        if len(line) <= _MAX_HEADLINE_CHARS and (not line.endswith((".", ",")) or len(line) < 60):
+            return [first], blocks[1:]
+    return [], blocks
+
+
+def _read_answer(headline: Sequence[_Block], body: Sequence[_Block]) -> RawRecord | BadRecord:
+    texts = [block for block in body if block.kind == "text"]
+    signatures = [block for block in body if block.kind == "signature"]
+    every = [*headline, *body]
+    first = every[0].first if every else 1
+    last = max((block.first + len(block.lines) - 1 for block in every), default=first)
+    locator = f"lines {first}-{last}"
+    title = " ".join(line for block in headline for line in block.lines)
+    text = "\n\n".join(block.text for block in texts)
+    if not text and not title:
+        raw = "\n".join(block.text for block in every)
+        return BadRecord(locator, "an answer without text", raw, column="text")
+    fields: dict[str, Any] = {"headline": title, "text": text} if text else {"text": title}
+    respondent = _merge_signatures(signatures)
+    if respondent:
+        fields["respondent"] = respondent
+    return RawRecord(fields, locator)
+
+
+def _merge_signatures(signatures: Sequence[_Block]) -> dict[str, Any]:
+    """Join a signature that is repeated inside the body with the one below it, which has precedence.
+
+    The longer of two places wins: "Memphis, TN" says more than "Memphis".
+    """
+    merged: dict[str, Any] = {}
+    for block in signatures:
+        merged |= block.respondent
+    places = [block.respondent["location"] for block in signatures if "location" in block.respondent]
+    return merged | ({"location": max(places, key=len)} if places else {})
+
+
+def relocate(page: PageAnswers, locator: str) -> PageAnswers:
+    """Replace line numbers, which mean nothing in a page that was HTML, by the answer's number."""
+    answers = [replace(a, locator=f"{locator} {n}") for n, a in enumerate(page.answers, start=1)]
+    return replace(page, answers=answers)

@@ -1,0 +1,272 @@
+"""The one door: any source to validated answer records, with what was left out and why."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import ValidationError
+
+from pipeline.errors import BadInput
+from pipeline.flat import unflatten
+from pipeline.ingest.jsonl import read_jsonl
+from pipeline.ingest.page_html import read_page_html
+from pipeline.ingest.page_text import read_page_text
+from pipeline.ingest.parquet import read_parquet
+from pipeline.ingest.raw import BadRecord, RawRecord
+from pipeline.ingest.source import OpenSource, expand_source, open_source, read_whole
+from pipeline.ingest.tables import read_table
+from pipeline.schema import AnswerRecord, Notice, Rejected
+
+ALIASES = {"text": ("answer", "body"), "answer_id": ("id",), "proposition": ("target",)}
+_NESTED = ("respondent", "source", "posteriors")
+_REQUIRED = ("question", "text")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_WORD = re.compile(r"[^\W_]+")
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How to read sources.
+
+    Attributes
+    ----------
+    kind
+        One of `pipeline.ingest.KINDS`; None to find out.
+    encoding
+        A codec name; None to find out.
+    columns
+        The user's own column name by the record field it stands for.
+    max_record_chars
+        A longer line or row is rejected.
+    max_page_bytes
+        A longer saved page is refused.
+    """
+
+    kind: str | None = None
+    encoding: str | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    max_record_chars: int = 4_000_000
+    max_page_bytes: int = 50 << 20
+
+
+Item = AnswerRecord | Rejected | Notice
+
+
+def read_answers(names: Sequence[str], options: ReadOptions | None = None) -> Iterator[Item]:
+    """Read every answer of the named sources, in order.
+
+    Parameters
+    ----------
+    names
+        Files, folders, or ``-`` for standard input.
+    options
+        How to read them.
+
+    Yields
+    ------
+    AnswerRecord
+        One per answer; ids unique over all sources.
+    Rejected
+        One per record that could not be used.
+    Notice
+        What a user should know, such as a page that announces more answers than it holds.
+
+    Raises
+    ------
+    BadInput
+        When a source cannot be read at all, or holds no answers.
+    """
+    options = options or ReadOptions()
+    files = [file for name in names for file in expand_source(name)]
+    double = next((file for file, n in Counter(files).items() if n > 1), None)
+    if double is not None:
+        raise BadInput(double, "is named twice: every answer in it would count twice")
+    validator = _Validator(options.columns)
+    for file in files:
+        with_source = open_source(file, kind=options.kind, encoding=options.encoding)
+        yield from with_source.notices
+        yield from _read_source(with_source, options, validator)
+
+
+def _read_source(source: OpenSource, options: ReadOptions, validator: _Validator) -> Iterator[Item]:
+    if source.kind in {"page", "html"}:
+        with source.stream:
+            text = read_whole(source, options.max_page_bytes)
+        yield from _read_pages(source, text, validator)
+        return
+    n_records = 0
+    for record in _records(source, options):
+        n_records += 1
+        yield validator.validate(source.name, record)
+    if n_records == 0:
+        raise BadInput(source.name, "holds no records")
+
+
+def _records(source: OpenSource, options: ReadOptions) -> Iterator[RawRecord | BadRecord]:
+    def check_columns(found: Sequence[str]) -> None:
+        _check_columns(source.name, found, options.columns)
+
+    if source.kind == "jsonl":
+        return read_jsonl(source, options.max_record_chars)
+    if source.kind == "parquet":
+        return read_parquet(source, check_columns)
+    return read_table(source, options.max_record_chars, check_columns)
+
+
+def _check_columns(file: str, found: Sequence[str], columns: Mapping[str, str]) -> None:
+    """Refuse a table that lacks a column every record needs, before its rows are rejected one by one."""
+    shown = ", ".join(found)
+    for name, column in columns.items():
+        if column not in found:
+            raise BadInput(file, f"no column {column!r} for {name} (columns: {shown})", where="line 1")
+    for name in _REQUIRED:
+        names = (name, *ALIASES.get(name, ()))
+        if name not in columns and not any(n in found for n in names):
+            wanted = " or ".join(repr(n) for n in names)
+            advice = f"name yours with --column {name}=COLUMN (columns: {shown})"
+            raise BadInput(file, f"no column {wanted}: {advice}", where="line 1")
+
+
+def _read_pages(source: OpenSource, text: str, validator: _Validator) -> Iterator[Item]:
+    pages = (read_page_html if source.kind == "html" else read_page_text)(text)
+    if not pages:
+        reason = "no doctors' answers found: expected a question, then answers with a headline, a text and a signature"
+        raise BadInput(source.name, reason)
+    for page in pages:
+        if page.announced is not None and page.announced != len(page.answers):
+            message = f"the page announces {page.announced} answers to {page.question!r}; it holds {len(page.answers)}"
+            yield Notice(file=source.name, message=message)
+        for record in page.answers:
+            if isinstance(record, RawRecord):
+                extra = {"question_details": page.details} if page.details else {}
+                record = RawRecord({"question": page.question, **record.fields, **extra}, record.locator, record.raw)
+            yield validator.validate(source.name, record)
+
+
+def derive_question_id(question: str) -> str:
+    """Derive a readable and stable id from a question's wording; case, spacing and punctuation do not count.
+
+    Examples
+    --------
+    >>> derive_question_id("Is a chin implant reversible?")
+    'is-a-chin-implant-reversible-c5df'
+    >>> derive_question_id("is a chin implant  reversible") == derive_question_id("Is a chin implant reversible?")
+    True
+    """
+    words = _WORD.findall(question.casefold())
+    digest = hashlib.sha256(" ".join(words).encode("utf-8", "surrogatepass")).hexdigest()
+    slug = "-".join(words[:8])[:60].rstrip("-")
+    return f"{slug}-{digest[:4]}" if slug else f"question-{digest[:8]}"
+
+
+class _Validator:
+    """Turns raw records into answer records and sees to it that no id stands twice."""
+
+    def __init__(self, columns: Mapping[str, str]) -> None:
+        self._columns = columns
+        self._seen: dict[str, str] = {}
+        self._n_answers: Counter[str] = Counter()
+
+    def validate(self, file: str, record: RawRecord | BadRecord) -> AnswerRecord | Rejected:
+        if isinstance(record, BadRecord):
+            return Rejected(
+                file=file,
+                locator=record.locator,
+                column=record.column,
+                reason=record.reason,
+                raw=_printable(record.raw),
+            )
+        fields = self._named(record)
+        problem = _find_bad_characters(fields) or _find_missing(fields)
+        if problem is None:
+            answer = self._build(file, fields, record.locator)
+            if isinstance(answer, AnswerRecord):
+                return answer
+            problem = answer
+        column, reason = problem
+        return Rejected(file=file, locator=record.locator, column=column, reason=reason, raw=_printable(record.shown()))
+
+    def _named(self, record: RawRecord) -> dict[str, Any]:
+        """Give every field its name in the record: the user's mapping first, then the aliases."""
+        fields = {name: value for name, value in record.fields.items() if value is not None}
+        for name, column in self._columns.items():
+            if column in fields:
+                fields[name] = fields.pop(column)
+        for name, others in ALIASES.items():
+            other = next((o for o in others if o in fields), None)
+            if name not in fields and other is not None:
+                fields[name] = fields.pop(other)
+        return unflatten(fields, _NESTED)
+
+    def _build(self, file: str, fields: dict[str, Any], locator: str) -> AnswerRecord | tuple[str, str]:
+        question = fields["question"]
+        own_source = fields.get("source")
+        question_id = fields.get("question_id") or derive_question_id(question)
+        place = self._n_answers[str(question_id)] + 1
+        derived = {
+            "question_id": question_id,
+            "position": place,
+            "answer_id": f"{question_id}-{place:02d}",
+            "source": {"file": file, "locator": locator},
+        }
+        kept = {name: value for name, value in fields.items() if value != "" or name not in derived}
+        if not (isinstance(own_source, dict) and {"file", "locator"} <= own_source.keys()):
+            kept.pop("source", None)
+            if own_source is not None:
+                kept["input_source"] = own_source
+        try:
+            answer = AnswerRecord.model_validate(derived | kept)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            column = ".".join(map(str, first["loc"]))
+            return column, _explain(first["msg"], first.get("input"))
+        if answer.answer_id in self._seen:
+            return "answer_id", f"{answer.answer_id!r} is taken by {self._seen[answer.answer_id]}"
+        self._seen[answer.answer_id] = f"{file}, {locator}"
+        self._n_answers[answer.question_id] += 1
+        return answer
+
+
+def _explain(message: str, value: Any) -> str:
+    message = message.removeprefix("Value error, ")
+    shown = repr(value)
+    shown = shown if len(shown) <= 60 else shown[:57] + "..."
+    return message if message == "is empty" else f"{message[0].lower()}{message[1:]}, found {shown}"
+
+
+def _find_missing(fields: Mapping[str, Any]) -> tuple[str, str] | None:
+    for name in _REQUIRED:
+        if name not in fields:
+            names = " or ".join((name, *ALIASES.get(name, ())))
+            return name, f"is missing or empty (a record needs {names})"
+        if not isinstance(fields[name], str):
+            return name, _explain("Should be text", fields[name])
+    return None
+
+
+def _find_bad_characters(fields: Mapping[str, Any], prefix: str = "") -> tuple[str, str] | None:
+    for name, value in fields.items():
+        if isinstance(value, dict):
+            if found := _find_bad_characters(value, f"{prefix}{name}."):
+                return found
+        elif isinstance(value, str):
+            if "\x00" in value:
+                return f"{prefix}{name}", "has a NUL byte"
+            if match := _SURROGATE.search(value):
+                char = ord(match[0])
+                what = f"the byte 0x{char - 0xDC00:02x}" if 0xDC80 <= char <= 0xDCFF else "half of a surrogate pair"
+                return (
+                    f"{prefix}{name}",
+                    f"has {what} at character {match.start()}, not valid in the encoding",
+                )
+    return None
+
+
+def _printable(raw: str) -> str:
+    """Keep what cannot be written as UTF-8 visible, as an escape."""
+    return raw.encode("utf-8", "backslashreplace").decode("utf-8")

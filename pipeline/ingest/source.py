@@ -1,0 +1,252 @@
+"""Opening a source: its bytes, its kind and its encoding, before anything is read from it."""
+
+from __future__ import annotations
+
+import io
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from charset_normalizer import from_bytes
+
+from pipeline.errors import BadInput
+from pipeline.schema import Notice
+
+KINDS = ("page", "html", "csv", "tsv", "jsonl", "parquet")
+STDIN = "-"
+STDIN_NAME = "<stdin>"
+
+_SUFFIXES = {
+    ".txt": "page",
+    ".text": "page",
+    ".html": "html",
+    ".htm": "html",
+    ".xhtml": "html",
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".tab": "tsv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "jsonl",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+}
+_HEAD_BYTES = 1 << 16
+_FOREIGN_MAGIC = {
+    b"PK\x03\x04": "a zip archive or an Excel workbook: save it as CSV",
+    b"\xd0\xcf\x11\xe0": "an old Office file: save it as CSV",
+    b"%PDF": "a PDF: save the page as text or HTML",
+    b"\x1f\x8b": "gzip-compressed: unpack it first",
+    b"\x28\xb5\x2f\xfd": "zstd-compressed: unpack it first",
+    b"\x89PNG": "a picture",
+    b"\xff\xd8\xff": "a picture",
+    b"GIF8": "a picture",
+    b"\x7fELF": "a program",
+}
+_BOMS = (
+    (b"\xef\xbb\xbf", "utf-8-sig"),
+    (b"\xff\xfe\x00\x00", "utf-32"),
+    (b"\x00\x00\xfe\xff", "utf-32"),
+    (b"\xff\xfe", "utf-16"),
+    (b"\xfe\xff", "utf-16"),
+)
+_META_CHARSET = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]+)", re.IGNORECASE)
+_XML_ENCODING = re.compile(rb"<\?xml[^>]+encoding\s*=\s*[\"']([A-Za-z0-9_.:-]+)", re.IGNORECASE)
+_BINARY_SHARE = 0.02
+
+
+@dataclass(frozen=True)
+class OpenSource:
+    """A source ready to be read.
+
+    Attributes
+    ----------
+    name
+        As the user named it; ``<stdin>`` for standard input.
+    kind
+        One of `KINDS`.
+    stream
+        Its bytes from the beginning; the caller closes it.
+    encoding
+        A codec name; empty for Parquet.
+    notices
+        What a user should know about how it was opened.
+    """
+
+    name: str
+    kind: str
+    stream: BinaryIO
+    encoding: str
+    notices: tuple[Notice, ...] = ()
+
+
+def expand_source(name: str) -> list[str]:
+    """Return the files a source stands for: itself, or the readable files of a folder, sorted.
+
+    Raises
+    ------
+    BadInput
+        When it does not exist, or is a folder without a file of a known kind.
+    """
+    if name == STDIN:
+        return [name]
+    path = Path(name)
+    if path.is_dir():
+        files = sorted(str(p) for p in path.rglob("*") if p.suffix.lower() in _SUFFIXES and p.is_file())
+        if not files:
+            known = " ".join(_SUFFIXES)
+            raise BadInput(name, f"folder without a file of answers (looked for {known})")
+        return files
+    if not path.exists():
+        raise BadInput(name, "no such file or folder")
+    return [name]
+
+
+def open_source(name: str, *, kind: str | None = None, encoding: str | None = None) -> OpenSource:
+    """Open a file or standard input and find out its kind and encoding.
+
+    Parameters
+    ----------
+    name
+        A path, or ``-`` for standard input.
+    kind, encoding
+        What the user says of the source; found out when None.
+
+    Raises
+    ------
+    BadInput
+        When it cannot be opened, is empty, is binary, or has no encoding that can be told.
+    """
+    shown = STDIN_NAME if name == STDIN else name
+    raw = _open_bytes(name, shown)
+    try:
+        head = raw.peek(_HEAD_BYTES)[:_HEAD_BYTES]
+        return _identify(shown, name, raw, head, kind=kind, encoding=encoding)
+    except BaseException:
+        raw.close()
+        raise
+
+
+def _open_bytes(name: str, shown: str) -> io.BufferedReader:
+    if name == STDIN:
+        return io.BufferedReader(cast("io.RawIOBase", sys.stdin.buffer), _HEAD_BYTES)
+    try:
+        return io.BufferedReader(io.FileIO(name), _HEAD_BYTES)
+    except OSError as error:
+        raise BadInput(shown, f"cannot be opened ({error.strerror})") from error
+
+
+def _identify(
+    shown: str, name: str, raw: io.BufferedReader, head: bytes, *, kind: str | None, encoding: str | None
+) -> OpenSource:
+    if not head.strip(b"\x00\t\r\n \xef\xbb\xbf"):
+        raise BadInput(shown, "is empty")
+    if head.startswith(b"PAR1") or kind == "parquet":
+        return OpenSource(shown, "parquet", raw, "")
+    for magic, what in _FOREIGN_MAGIC.items():
+        if head.startswith(magic):
+            raise BadInput(shown, f"is {what}")
+    notices: tuple[Notice, ...] = ()
+    if encoding is None:
+        encoding, notices = _detect_encoding(shown, head)
+    text = _decode_head(shown, head, encoding)
+    found = kind or _SUFFIXES.get(Path(name).suffix.lower()) or _sniff_kind(text)
+    if found == "parquet":
+        raise BadInput(shown, "is named like Parquet but is no Parquet file")
+    return OpenSource(shown, found, raw, encoding, notices)
+
+
+def _detect_encoding(shown: str, head: bytes) -> tuple[str, tuple[Notice, ...]]:
+    for bom, codec in _BOMS:
+        if head.startswith(bom):
+            return codec, ()
+    control = sum(head.count(byte) for byte in range(32) if byte not in b"\t\n\v\f\r\x1b")
+    if _is_utf8(head):
+        # One stray NUL in a table is for the quarantine; a file full of control bytes is no text at all.
+        if control > max(8, _BINARY_SHARE * len(head)):
+            raise BadInput(shown, "looks binary, not like text, a table or a saved page")
+        return "utf-8", ()
+    declared = _META_CHARSET.search(head) or _XML_ENCODING.search(head)
+    if declared and _can_decode(head, declared[1].decode("ascii")):
+        return declared[1].decode("ascii").lower(), ()
+    best = from_bytes(head).best()
+    # Many bytes no text has: whatever codec fits them by chance, it is not text.
+    if best is None or (control > _BINARY_SHARE * len(head) and not best.encoding.startswith(("utf_16", "utf_32"))):
+        raise BadInput(shown, "is neither UTF-8 nor another encoding that can be told: name it with --encoding")
+    message = f"is not UTF-8; read as {best.encoding} (a guess: name the right one with --encoding)"
+    return best.encoding, (Notice(file=shown, message=message),)
+
+
+def _is_utf8(head: bytes) -> bool:
+    """Whether the head is UTF-8 but for a few stray bytes, which then cost a record, not the file."""
+    if len(head) == _HEAD_BYTES:
+        head = head[: max(head.rfind(b"\n"), len(head) - 4)]
+    text = head.decode("utf-8", errors="surrogateescape")
+    stray = sum("\udc80" <= char <= "\udcff" for char in text)
+    if stray == 0:
+        return True
+    multibyte = sum(char > "\x7f" for char in text) - stray
+    return multibyte > 4 * stray
+
+
+def _can_decode(head: bytes, codec: str) -> bool:
+    try:
+        head.decode(codec, errors="ignore")
+        head[: len(head) - 4].decode(codec)
+    except (LookupError, UnicodeDecodeError):
+        return False
+    return True
+
+
+def _decode_head(shown: str, head: bytes, encoding: str) -> str:
+    try:
+        return head.decode(encoding, errors="replace")
+    except LookupError as error:
+        raise BadInput(shown, f"unknown encoding {encoding!r}: see --encoding") from error
+
+
+def _sniff_kind(text: str) -> str:
+    """Tell the kind of a source without a telling name from its first characters."""
+    start = text.lstrip("\ufeff \t\r\n")
+    first_line = start.split("\n", 1)[0]
+    if start.startswith(("{", "[")) and not start.startswith("{{"):
+        return "jsonl"
+    if start[:1] == "<":
+        return "html"
+    for separator, kind in (("\t", "tsv"), (",", "csv")):
+        columns = {name.strip(' "\r').lower() for name in first_line.split(separator)}
+        if "question" in columns:
+            return kind
+    return "page"
+
+
+def read_whole(source: OpenSource, max_bytes: int) -> str:
+    """Read a page in one piece.
+
+    Raises
+    ------
+    BadInput
+        When it is larger than `max_bytes`, or has bytes that its encoding does not allow.
+    """
+    data = source.stream.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise BadInput(
+            source.name, f"is larger than {max_bytes >> 20} MB: not a saved page (name its kind with --kind)"
+        )
+    try:
+        text = data.decode(source.encoding)
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        reason = f"byte {error.start} is not {source.encoding}: name the right encoding with --encoding"
+        raise BadInput(source.name, reason, where=f"line {line}") from error
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def open_text(source: OpenSource, newline: str | None) -> io.TextIOWrapper:
+    """Open a table's bytes as text; a byte the encoding does not allow becomes a lone surrogate.
+
+    The record that holds such a surrogate goes to the quarantine, and the rest goes on.
+    """
+    return io.TextIOWrapper(source.stream, encoding=source.encoding, errors="surrogateescape", newline=newline)

@@ -1,0 +1,138 @@
+"""CSV and TSV to raw records."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator, Sequence
+from typing import TextIO
+
+from pipeline.errors import BadInput
+from pipeline.flat import is_own_table, read_cell
+from pipeline.ingest.raw import MAX_RAW_CHARS, BadRecord, RawRecord
+from pipeline.ingest.source import OpenSource, open_text
+
+DELIMITERS = {"csv": ",", "tsv": "\t"}
+
+
+class _RecordTooLong(Exception):
+    pass
+
+
+class _Lines:
+    """Lines of a file, remembered while a record is read, so that a broken record can be undone."""
+
+    def __init__(self, file: TextIO, max_record_chars: int) -> None:
+        self._file = file
+        self._limit = max_record_chars
+        self._pending: list[str] = []
+        self.taken: list[str] = []
+        self.number = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self._pending.pop(0) if self._pending else self._file.readline(self._limit + 1)
+        if not line:
+            raise StopIteration
+        self.taken.append(line)
+        self.number += 1
+        if sum(map(len, self.taken)) > self._limit:
+            raise _RecordTooLong
+        return line
+
+    def begin_record(self) -> None:
+        self.taken = []
+
+    def keep_only_first(self) -> None:
+        """Give back every line of the record but its first: they may be records of their own."""
+        self._pending = self.taken[1:] + self._pending
+        self.number -= len(self.taken) - 1
+        self.taken = self.taken[:1]
+
+    def skip_rest_of_line(self) -> None:
+        """Pass over what is left of a line that was cut at the limit."""
+        line = self.taken[-1]
+        while not line.endswith(("\n", "\r")) and (line := self._file.readline(1 << 20)):
+            pass
+
+
+def read_table(
+    source: OpenSource, max_record_chars: int, check_columns: Callable[[Sequence[str]], None]
+) -> Iterator[RawRecord | BadRecord]:
+    """Read one record per row below a header.
+
+    A row that cannot be read (unterminated quote, too many or too few cells, too long) is rejected
+    by its first line alone; reading goes on with the next line.
+
+    Parameters
+    ----------
+    source
+        An open source of kind "csv" or "tsv".
+    max_record_chars
+        A longer record is rejected without being held in memory.
+    check_columns
+        Called with the column names before the first row; raises when they will not do.
+
+    Raises
+    ------
+    BadInput
+        When the header cannot be read or names a column twice.
+    """
+    delimiter = DELIMITERS[source.kind]
+    csv.field_size_limit(max(csv.field_size_limit(), max_record_chars))
+    with open_text(source, newline="") as file:
+        lines = _Lines(file, max_record_chars)
+        header = _read_header(source.name, lines, delimiter)
+        check_columns(header)
+        own = is_own_table(header)
+        while True:
+            lines.begin_record()
+            start = lines.number + 1
+            try:
+                cells = next(csv.reader(lines, delimiter=delimiter, strict=True), None)
+            except _RecordTooLong:
+                yield _reject_long(lines, start, max_record_chars)
+                continue
+            except csv.Error as error:
+                yield _reject(lines, start, _explain(error))
+                continue
+            if cells is None:
+                return
+            if not any(cell.strip() for cell in cells):
+                continue
+            if len(cells) != len(header):
+                yield _reject(lines, start, f"{len(cells)} cells where the header has {len(header)} columns")
+                continue
+            fields = {name: read_cell(cell, own=own) for name, cell in zip(header, cells, strict=True) if cell}
+            yield RawRecord(fields, f"row at line {start}", "".join(lines.taken))
+
+
+def _read_header(file: str, lines: _Lines, delimiter: str) -> Sequence[str]:
+    try:
+        header = next(csv.reader(lines, delimiter=delimiter, strict=True))
+    except (csv.Error, _RecordTooLong, StopIteration) as error:
+        reason = "the header cannot be read: expected a line of column names, question and text among them"
+        raise BadInput(file, reason, where="line 1") from error
+    names = [name.strip().removeprefix("\ufeff") for name in header]
+    double = next((name for name in names if name and names.count(name) > 1), None)
+    if double is not None:
+        raise BadInput(file, f"column {double!r} stands twice in the header", where="line 1")
+    return [name or f"column {place}" for place, name in enumerate(names, start=1)]
+
+
+def _reject(lines: _Lines, start: int, reason: str) -> BadRecord:
+    lines.keep_only_first()
+    return BadRecord(f"row at line {start}", reason, "".join(lines.taken)[:MAX_RAW_CHARS])
+
+
+def _reject_long(lines: _Lines, start: int, limit: int) -> BadRecord:
+    if len(lines.taken) > 1:
+        return _reject(lines, start, "a quote that is never closed")
+    lines.skip_rest_of_line()
+    return BadRecord(f"row at line {start}", f"row of more than {limit} characters", lines.taken[0][:MAX_RAW_CHARS])
+
+
+def _explain(error: csv.Error) -> str:
+    message = str(error)
+    return "a quote that is never closed" if "unexpected end of data" in message else message

@@ -1,0 +1,386 @@
+"""The frozen records that pass between the stages, and the label scheme.
+
+Every stage takes some of these and gives others; nothing else crosses a stage's border.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+
+def _number_to_str(value: object) -> object:
+    """Take a number for a name: in a user's table identifiers often are."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _visible(value: str) -> str:
+    if not value.strip():
+        raise ValueError("is empty")
+    return value
+
+
+Identifier = Annotated[str, BeforeValidator(_number_to_str), Field(min_length=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Frozen(BaseModel):
+    """A record that cannot be changed once made and takes no field it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+# ---------------------------------------------------------------- the label scheme
+
+
+class Label(Frozen):
+    """One label of a scheme.
+
+    Attributes
+    ----------
+    name
+        The label as it stands in data and output.
+    value
+        Its place on the ordinal scale; None outside the order.
+    side
+        The side it takes; None when it takes none.
+    meaning
+        One line for people.
+    """
+
+    name: str = Field(min_length=1)
+    value: float | None = None
+    side: str | None = None
+    meaning: str = ""
+
+
+class LabelScheme(Frozen):
+    """An ordered list of labels: the columns of every posterior matrix, left to right.
+
+    Examples
+    --------
+    >>> scheme = LabelScheme.from_labels("claims", ["favor", "against", "none"])
+    >>> scheme.names
+    ('favor', 'against', 'none')
+    >>> scheme.sides
+    ('favor', 'against', 'none')
+    """
+
+    name: str
+    labels: tuple[Label, ...] = Field(min_length=2)
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> LabelScheme:
+        if len(set(self.names)) != len(self.names):
+            raise ValueError("two labels have the same name")
+        return self
+
+    @classmethod
+    def from_labels(cls, name: str, names: list[str]) -> LabelScheme:
+        """Build an unordered scheme in which every label is a side of its own."""
+        return cls(name=name, labels=tuple(Label(name=n, side=n) for n in names))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Label names in scheme order."""
+        return tuple(label.name for label in self.labels)
+
+    @property
+    def with_side(self) -> tuple[Label, ...]:
+        """The labels that take a side, in scheme order."""
+        return tuple(label for label in self.labels if label.side is not None)
+
+    @property
+    def sides(self) -> tuple[str, ...]:
+        """Distinct sides in scheme order."""
+        return tuple(dict.fromkeys(label.side for label in self.labels if label.side is not None))
+
+    @property
+    def is_ordered(self) -> bool:
+        """Whether the labels that take a side have a value on an ordinal scale."""
+        return all(label.value is not None for label in self.with_side)
+
+    def side_of(self, name: str) -> str | None:
+        """Return the side of the label called `name`; None when it takes none."""
+        return next(label.side for label in self.labels if label.name == name)
+
+
+# ---------------------------------------------------------------- answers
+
+
+class Respondent(BaseModel):
+    """Who answered, as far as the source says; further fields of the source are kept."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    name: str | None = None
+    credentials: str | None = None
+    specialty: str | None = None
+    location: str | None = None
+    rating: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    n_reviews: int | None = Field(default=None, ge=0)
+
+
+class Source(Frozen):
+    """Where a record came from: the file as named, and the place in it in words."""
+
+    file: str
+    locator: str
+
+
+class AnswerRecord(BaseModel):
+    """One respondent's answer to one question.
+
+    Fields of the source that are not named here are kept, in `model_extra`.
+
+    Attributes
+    ----------
+    question_id, answer_id
+        Names that are stable for the same source; answer ids are unique in a run.
+    question
+        The question as the patient worded it.
+    proposition
+        The target of a stance, worded affirmatively; None when the source has none.
+    position
+        1-based place of the answer among those to its question in the source.
+    headline
+        The answer's own title; None when it has none.
+    text
+        The answer, exactly as in the source: evidence offsets count in it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    question_id: Identifier
+    question: str
+    proposition: str | None = None
+    answer_id: Identifier
+    position: int = Field(ge=1)
+    headline: str | None = None
+    text: str
+    respondent: Respondent = Respondent()
+    source: Source
+
+    _question_is_visible = field_validator("question")(_visible)
+    _text_is_visible = field_validator("text")(_visible)
+
+    def to_row(self) -> dict[str, Any]:
+        """Return the record as JSON-ready data, its own fields first, in the order of the design."""
+        return self.model_dump(mode="json")
+
+
+class Rejected(Frozen):
+    """A record that could not be used, as it goes to the quarantine file.
+
+    Attributes
+    ----------
+    file
+        The source as the user named it.
+    locator
+        The line, row or answer, in words.
+    column
+        The field at fault; None when the whole record is.
+    reason
+        What is wrong and what to do.
+    raw
+        The record as found, cut after a length that the reader sets.
+    """
+
+    file: str
+    locator: str
+    column: str | None = None
+    reason: str
+    raw: str = ""
+
+
+class Notice(Frozen):
+    """Something about a source that a user should know and that stops nothing."""
+
+    file: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.message}"
+
+
+# ---------------------------------------------------------------- classification
+
+
+class Evidence(Frozen):
+    """A passage that moved the label, verbatim.
+
+    Attributes
+    ----------
+    field
+        The record's field the offsets count in: "headline" or "text".
+    start, end
+        Half-open character offsets: ``record.<field>[start:end] == quote``.
+    quote
+        The passage.
+    weight
+        What it adds to the log-odds of the called stance over the mean of all; positive.
+    """
+
+    field: Literal["headline", "text"]
+    start: int = Field(ge=0)
+    end: int = Field(ge=0)
+    quote: str
+    weight: float
+
+
+class StanceCall(Frozen):
+    """What the classifier says of one answer.
+
+    Attributes
+    ----------
+    stance, side
+        The most probable stance on the most probable side; side is None for a label without one.
+    posteriors
+        Probability per stance, in scheme order; sums to 1 up to rounding.
+    confidence
+        Probability of the called side.
+    abstained
+        Whether that is below the model's threshold: the call then counts in no share.
+    evidence
+        Passages in order of weight; may be empty.
+    model
+        Name and digest of the model.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
+
+    stance: str
+    side: str | None
+    posteriors: dict[str, Share]
+    confidence: Share
+    abstained: bool
+    evidence: tuple[Evidence, ...]
+    model: str
+
+
+CALL_FIELDS = tuple(StanceCall.model_fields)
+
+
+class ClassifiedAnswer(Frozen):
+    """An answer with the classifier's call."""
+
+    answer: AnswerRecord
+    call: StanceCall
+
+    def to_row(self) -> dict[str, Any]:
+        """Return answer and call as one flat JSON-ready row.
+
+        A field of the source that has the name of a call's field is kept as ``input_<name>``.
+        """
+        answer = self.answer.to_row()
+        row = {(f"input_{name}" if name in CALL_FIELDS else name): value for name, value in answer.items()}
+        return row | self.call.model_dump(mode="json")
+
+
+def split_classified(record: AnswerRecord) -> ClassifiedAnswer | None:
+    """Take the call out of a record that ``stance classify`` wrote.
+
+    Returns
+    -------
+    ClassifiedAnswer or None
+        None when the record carries no call.
+
+    Raises
+    ------
+    pydantic.ValidationError
+        When the call's fields are there and are not a call.
+    """
+    extra: Mapping[str, Any] = record.model_extra or {}
+    if not all(name in extra for name in ("stance", "posteriors", "confidence", "abstained", "model")):
+        return None
+    call = StanceCall.model_validate(
+        {"side": None, "evidence": ()} | {name: extra[name] for name in CALL_FIELDS if name in extra}
+    )
+    rest = {name: value for name, value in record.to_row().items() if name not in CALL_FIELDS}
+    return ClassifiedAnswer(answer=AnswerRecord.model_validate(rest), call=call)
+
+
+# ---------------------------------------------------------------- consensus
+
+
+class Prevalence(Frozen):
+    """How many answers, what share of those with a stance, and the interval of that share."""
+
+    n: int = Field(ge=0)
+    share: Share
+    low: Share
+    high: Share
+
+
+class Verdict(Frozen):
+    """What the panel as a whole says, by a rule fixed beforehand.
+
+    Attributes
+    ----------
+    side
+        The side that has most answers; None for a tie and for too few answers.
+    strength
+        ``consensus`` at or above the rule's share, ``majority`` above half, ``split`` otherwise,
+        ``insufficient`` below the rule's number of answers with a stance.
+    probability
+        Probability that the rule gives this same side and strength, given that the answers are few
+        and the classifier errs; None when insufficient.
+    """
+
+    side: str | None
+    strength: Literal["consensus", "majority", "split", "insufficient"]
+    probability: Share | None
+
+
+class Dissent(Frozen):
+    """An answer on another side than the verdict's, with its strongest words."""
+
+    answer_id: str
+    respondent: str | None
+    stance: str
+    confidence: Share
+    quote: str
+
+
+class Consensus(Frozen):
+    """The panel's view of one question.
+
+    ``n_answers = n_with_stance + n_no_stance + n_abstained``; shares are of `n_with_stance`.
+    """
+
+    question_id: str
+    question: str
+    proposition: str | None
+    n_answers: int
+    n_with_stance: int
+    n_no_stance: int
+    n_abstained: int
+    prevalence: dict[str, Prevalence]
+    sides: dict[str, Prevalence]
+    verdict: Verdict
+    agreement: float | None
+    dissent: tuple[Dissent, ...]
+    answers: tuple[ClassifiedAnswer, ...]
+
+    def to_row(self) -> dict[str, Any]:
+        """Return the consensus as JSON-ready data, each answer as one flat row."""
+        row = self.model_dump(mode="json", exclude={"answers"})
+        return row | {"answers": [answer.to_row() for answer in self.answers]}
+
+
+class Report(Frozen):
+    """Everything a report shows: one consensus per question, and what it rests on."""
+
+    medstance: str
+    model: dict[str, Any]
+    rule: dict[str, Any]
+    warnings: tuple[str, ...]
+    disclaimer: str
+    questions: tuple[Consensus, ...]
+
+    def to_row(self) -> dict[str, Any]:
+        """Return the report as JSON-ready data."""
+        row = self.model_dump(mode="json", exclude={"questions"})
+        return row | {"questions": [question.to_row() for question in self.questions]}

@@ -1,0 +1,545 @@
+"""The use cases: the only place where stages are composed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from pipeline.aggregate import ConsensusRule, aggregate_question
+from pipeline.errors import BadInput, ModelError, WrongUsage
+from pipeline.flat import Row
+from pipeline.ingest import ReadOptions, read_answers
+from pipeline.lexicon import default_lexicon_text, parse_lexicon
+from pipeline.output import to_json_line, write_rows, write_text
+from pipeline.schema import (
+    AnswerRecord,
+    ClassifiedAnswer,
+    LabelScheme,
+    Notice,
+    Rejected,
+    Report,
+    split_classified,
+)
+
+if TYPE_CHECKING:
+    from spacy.tokens import Doc
+
+    from pipeline.classify import ClassifierConfig, StanceModel
+    from pipeline.persistence import ModelFolder
+
+# Stages that need spaCy or scikit-learn are imported where they are used: a command starts with what it needs.
+
+DISCLAIMER = "Not medical advice: it counts what answers say, not what is medically right."
+BATCH_SIZE = 256
+Say = Callable[[str], None]
+
+
+def package_file(name: str) -> str:
+    """Return a data file's text from the installed package, or from the checkout it runs in."""
+    package = Path(__file__).resolve().parent
+    places = (package / "resources" / Path(name).name, package.parent / name)
+    return next(place for place in places if place.is_file()).read_text(encoding="utf-8")
+
+
+def default_scheme() -> LabelScheme:
+    """Return the label scheme that comes with medstance."""
+    return parse_scheme(package_file("data/label_scheme.toml"), "label_scheme.toml")
+
+
+def parse_scheme(text: str, name: str) -> LabelScheme:
+    """Read a label scheme from TOML text.
+
+    Raises
+    ------
+    BadInput
+        When it is none.
+    """
+    try:
+        data = tomllib.loads(text)
+        return LabelScheme.model_validate({"name": data.get("name"), "labels": data.get("label")})
+    except tomllib.TOMLDecodeError as error:
+        raise BadInput(name, f"is no TOML: {error}") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise BadInput(name, first["msg"].removeprefix("Value error, "), where=where) from error
+
+
+# ---------------------------------------------------------------- reading
+
+
+@dataclass
+class Intake:
+    """Answers of some sources, with notices said and bad records quarantined as they come.
+
+    Attributes
+    ----------
+    sources
+        Files, folders, or ``-``.
+    options
+        How to read them.
+    say
+        Where notices go.
+    n_answers
+        Answers given so far.
+    rejected
+        Records left out so far.
+    notices
+        What was said so far.
+    """
+
+    sources: Sequence[str]
+    options: ReadOptions
+    say: Say
+    n_answers: int = 0
+    rejected: list[Rejected] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+
+    def __iter__(self) -> Iterator[AnswerRecord]:
+        for item in read_answers(self.sources, self.options):
+            if isinstance(item, AnswerRecord):
+                self.n_answers += 1
+                yield item
+            elif isinstance(item, Rejected):
+                self.rejected.append(item)
+            else:
+                self.notices.append(item)
+                self.say(f"warning: {item}")
+
+    def reject(self, answer: AnswerRecord, column: str, reason: str) -> None:
+        """Quarantine an answer that was read well and cannot be used for this task."""
+        self.n_answers -= 1
+        source = answer.source
+        raw = to_json_line(answer.to_row())
+        rejected = Rejected(file=source.file, locator=source.locator, column=column, reason=reason, raw=raw)
+        self.rejected.append(rejected)
+
+    def close(self, quarantine: Path) -> int:
+        """Write the quarantine file if any record was left out, and return how many were.
+
+        Raises
+        ------
+        BadInput
+            When no answer at all was left.
+        """
+        if not self.rejected:
+            return 0
+        write_rows((r.model_dump() for r in self.rejected), quarantine, "jsonl")
+        n, first = len(self.rejected), self.rejected[0]
+        where = f"{first.locator}, column {first.column}" if first.column else first.locator
+        if self.n_answers == 0:
+            reason = f"{first.reason} (none of {n} records can be used; all are in {quarantine})"
+            raise BadInput(first.file, reason, where=where)
+        self.say(f"warning: {n} record{'s' * (n > 1)} left out, the first {first.file}, {where}: {first.reason}")
+        self.say(f"warning: see {quarantine}")
+        return n
+
+
+def ingest_sources(intake: Intake) -> Iterator[Row]:
+    """Read sources into answer records."""
+    return (answer.to_row() for answer in intake)
+
+
+# ---------------------------------------------------------------- classifying
+
+
+class Classifier:
+    """A model, loaded when the first answer needs it, and the spaCy pipeline built from its lexicon."""
+
+    def __init__(self, name: str) -> None:
+        from pipeline.persistence import find_model, read_folder
+
+        self.folder: ModelFolder = read_folder(find_model(name))
+        self._loaded: StanceModel | None = None
+
+    @property
+    def scheme(self) -> LabelScheme:
+        """The labels of its calls."""
+        return self.folder.manifest.scheme
+
+    @property
+    def model(self) -> StanceModel:
+        """The model, loaded."""
+        from pipeline.persistence import load_model
+
+        if self._loaded is None:
+            self._loaded = load_model(self.folder)
+        return self._loaded
+
+    def classify(self, answers: Iterable[AnswerRecord]) -> Iterator[ClassifiedAnswer]:
+        """Classify answers, in order; earlier calls that they carry are replaced."""
+        from pipeline.classify import call_answers
+        from pipeline.preprocess import build_nlp, parse_answers
+
+        nlp = build_nlp(parse_lexicon(self.model.lexicon_text, f"{self.folder.path}/cues.toml"))
+        for batch in parse_answers(nlp, answers, batch_size=BATCH_SIZE):
+            calls = call_answers(self.model, [doc for _, doc in batch])
+            for (answer, _), call in zip(batch, calls, strict=True):
+                earlier = split_classified(answer)
+                yield ClassifiedAnswer(answer=earlier.answer if earlier else answer, call=call)
+
+    def complete(self, answers: Iterable[AnswerRecord]) -> Iterator[ClassifiedAnswer]:
+        """Give answers with the calls they carry, and classify those that carry none."""
+        stream = iter(answers)
+        while batch := list(islice(stream, BATCH_SIZE)):
+            known = [self._known_call(answer) for answer in batch]
+            new = (
+                self.classify(a for a, k in zip(batch, known, strict=True) if k is None) if None in known else iter(())
+            )
+            for answer in known:
+                yield next(new) if answer is None else answer
+
+    def _known_call(self, answer: AnswerRecord) -> ClassifiedAnswer | None:
+        source = answer.source
+        try:
+            known = split_classified(answer)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            column = ".".join(map(str, first["loc"]))
+            raise BadInput(source.file, f"{column}: {first['msg']}: classify it again", where=source.locator) from error
+        if known is not None and set(known.call.posteriors) != set(self.scheme.names):
+            labels = ", ".join(known.call.posteriors)
+            raise BadInput(
+                source.file,
+                f"classified under other labels ({labels}) than those of {self.folder.manifest.name}: see --model",
+                where=source.locator,
+            )
+        return known
+
+
+def classify_sources(intake: Intake, model_name: str, *, progress: Callable[[int], None]) -> Iterator[Row]:
+    """Classify every answer of some sources, in order, every field kept."""
+    for n, answer in enumerate(Classifier(model_name).classify(intake), start=1):
+        progress(n)
+        yield answer.to_row()
+
+
+# ---------------------------------------------------------------- reporting
+
+
+def report_sources(intake: Intake, model_name: str, rule: ConsensusRule, *, progress: Callable[[int], None]) -> Report:
+    """Aggregate the answers of some sources per question, classified first where they are not.
+
+    Questions stand in order of first appearance.
+    """
+    classifier = Classifier(model_name)
+    by_question: dict[str, list[ClassifiedAnswer]] = {}
+    for n, answer in enumerate(classifier.complete(intake), start=1):
+        progress(n)
+        by_question.setdefault(answer.answer.question_id, []).append(answer)
+    manifest = classifier.folder.manifest
+    names = Counter(a.call.model for answers in by_question.values() for a in answers)
+    warnings = [str(notice) for notice in intake.notices]
+    warnings += [
+        f"{n} answers were classified by {name}, not by {classifier.folder.full_name}"
+        for name, n in names.items()
+        if name != classifier.folder.full_name
+    ]
+    if intake.rejected:
+        warnings.append(f"{len(intake.rejected)} records could not be read and are in no number here")
+    return Report(
+        medstance=version("medstance"),
+        model={
+            "names": list(names),
+            "scheme": manifest.scheme.name,
+            "side_accuracy": manifest.scores["side_accuracy"],
+        },
+        rule=asdict(rule),
+        warnings=tuple(warnings),
+        disclaimer=DISCLAIMER,
+        questions=tuple(aggregate_question(answers, classifier.scheme, rule) for answers in by_question.values()),
+    )
+
+
+def render_report(report: Report, format_name: str) -> str:
+    """Render a report in a format that files have: html, md, json or csv."""
+    from pipeline.report import render_csv, render_html, render_json, render_markdown
+
+    renderers = {"html": render_html, "md": render_markdown, "json": render_json, "csv": render_csv}
+    return renderers[format_name](report)
+
+
+REPORT_FORMATS = {
+    ".html": "html",
+    ".htm": "html",
+    ".md": "md",
+    ".markdown": "md",
+    ".json": "json",
+    ".csv": "csv",
+}
+
+
+def report_format(path: Path) -> str:
+    """Return the report format that a file's name asks for.
+
+    Raises
+    ------
+    WrongUsage
+        When the name asks for none.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in REPORT_FORMATS:
+        raise WrongUsage(f"{path}: cannot tell a report's format from its name: use .html, .md, .json or .csv")
+    return REPORT_FORMATS[suffix]
+
+
+def write_report(report: Report, path: Path) -> None:
+    """Write a report in the format that the file's name asks for, whole or not at all."""
+    write_text(path, render_report(report, report_format(path)))
+
+
+# ---------------------------------------------------------------- explaining
+
+MAX_EXPLAINED_WORDS = 12
+
+
+def explain_text(
+    question: str, text: str, model_name: str, *, proposition: str | None = None, headline: str | None = None
+) -> Row:
+    """Classify one answer and say what moved it.
+
+    Returns
+    -------
+    mapping
+        The call's fields, and: `intercept`, `words` (strongest first: quote, weight, features, and place in
+        the record), `rest` (number and weight of the weaker ones), `total`. ``intercept + words + rest = total``,
+        the log-odds of the stance over the mean of all stances.
+    """
+    from pipeline.preprocess import build_nlp, parse_answers
+
+    fields = {"question": question, "text": text, "proposition": proposition, "headline": headline}
+    model = Classifier(model_name).model
+    nlp = build_nlp(parse_lexicon(model.lexicon_text, "cues.toml"))
+    # The Doc's strings live as long as the batch: all that is taken from it is taken inside the loop.
+    return next(_explain_doc(model, doc) for ((_, doc),) in parse_answers(nlp, _records_of([fields])))
+
+
+def _explain_doc(model: StanceModel, doc: Doc) -> Row:
+    from pipeline.classify import call_answers, explain_answer
+
+    call = call_answers(model, [doc])[0]
+    contributions = explain_answer(model, doc, call.stance)
+    weights: dict[int, float] = {}
+    names: dict[int, list[str]] = {}
+    for feature, weight in zip(contributions.features, contributions.weights, strict=True):
+        weights[feature.token] = weights.get(feature.token, 0.0) + float(weight)
+        names.setdefault(feature.token, []).append(feature.name)
+    strongest = sorted(weights, key=lambda token: (-abs(weights[token]), token))
+    rest = strongest[MAX_EXPLAINED_WORDS:]
+    return call.model_dump(mode="json") | {
+        "intercept": round(contributions.intercept, 4),
+        "words": [_word_row(doc, token, weights[token], names[token]) for token in strongest[:MAX_EXPLAINED_WORDS]],
+        "rest": {"n": len(rest), "weight": round(sum(weights[token] for token in rest), 4)},
+        "total": round(contributions.intercept + float(contributions.weights.sum()), 4),
+    }
+
+
+def _word_row(doc: Doc, token: int, weight: float, features: list[str]) -> Row:
+    start = doc[token].idx
+    place = doc._.source.locate(start, start + len(doc[token]))[0]
+    return {
+        "quote": place.quote,
+        "field": place.field,
+        "start": place.start,
+        "end": place.end,
+        "weight": round(weight, 4),
+        "features": list(dict.fromkeys(features)),
+    }
+
+
+def _records_of(rows: Iterable[dict[str, Any]]) -> Iterator[AnswerRecord]:
+    for place, row in enumerate(rows, start=1):
+        given = {name: value for name, value in row.items() if value is not None}
+        source = {"file": "<command line>", "locator": f"answer {place}"}
+        derived = {"question_id": "question", "answer_id": str(place), "position": place, "source": source}
+        try:
+            yield AnswerRecord.model_validate(derived | given)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            reason = f"the {first['loc'][0]} {first['msg'].removeprefix('Value error, ')}"
+            raise WrongUsage(reason) from error
+
+
+# ---------------------------------------------------------------- training and scoring
+
+
+@dataclass(frozen=True)
+class LabelledData:
+    """Labelled answers, read and checked against a scheme."""
+
+    answers: list[AnswerRecord]
+    labels: list[str]
+    scheme: LabelScheme
+
+    @property
+    def questions(self) -> list[str]:
+        """The question of each answer."""
+        return [answer.question_id for answer in self.answers]
+
+    def digest(self) -> str:
+        """Return a SHA-256 of what a model can learn from: questions, texts and labels, in order."""
+        state = hashlib.sha256()
+        for answer, label in zip(self.answers, self.labels, strict=True):
+            parts = [
+                answer.question_id,
+                answer.question,
+                answer.proposition,
+                answer.headline,
+                answer.text,
+                label,
+            ]
+            state.update(json.dumps(parts, ensure_ascii=False).encode() + b"\n")
+        return state.hexdigest()
+
+
+def read_labelled(intake: Intake, scheme: LabelScheme | None) -> LabelledData:
+    """Read labelled answers; those without a label of the scheme are quarantined.
+
+    Parameters
+    ----------
+    intake
+        Sources whose records have a field `label`.
+    scheme
+        The labels; None to take the scheme of medstance where the data has at least three of its labels,
+        and the data's own labels, unordered, where it has not.
+    """
+    answers: list[AnswerRecord] = []
+    labels: list[str] = []
+    for answer in intake:
+        label = (answer.model_extra or {}).get("label")
+        if isinstance(label, str) and label.strip():
+            answers.append(answer)
+            labels.append(label.strip())
+        else:
+            intake.reject(answer, "label", "is missing or empty (labelled data needs a field 'label')")
+    if scheme is None:
+        scheme = _infer_scheme(labels)
+        if scheme.name != default_scheme().name:
+            intake.say(f"labels are {', '.join(scheme.names)}: an unordered scheme of their own (see --scheme)")
+    kept = [place for place, label in enumerate(labels) if label in scheme.names]
+    for place in sorted(set(range(len(labels))) - set(kept)):
+        known = ", ".join(scheme.names)
+        intake.reject(answers[place], "label", f"{labels[place]!r} is no label of the scheme ({known})")
+    return LabelledData([answers[i] for i in kept], [labels[i] for i in kept], scheme)
+
+
+def _infer_scheme(labels: Sequence[str]) -> LabelScheme:
+    scheme, found = default_scheme(), set(labels)
+    if len(found & set(scheme.names)) >= min(3, len(found)):
+        return scheme
+    return LabelScheme.from_labels("labels of the data", sorted(found))
+
+
+def featurise(data: LabelledData, lexicon_text: str) -> Any:
+    """Parse labelled answers and return their feature documents, shape (n_answers, 2)."""
+    from pipeline.features import extract_features, stack_documents
+    from pipeline.preprocess import build_nlp, parse_answers
+
+    nlp = build_nlp(parse_lexicon(lexicon_text, "cues.toml"))
+    batches = parse_answers(nlp, data.answers, batch_size=BATCH_SIZE)
+    return stack_documents([extract_features(doc) for batch in batches for _, doc in batch])
+
+
+def train_model(
+    data: LabelledData,
+    folder: Path,
+    config: ClassifierConfig,
+    *,
+    say: Say,
+    n_folds: int = 5,
+    target_accuracy: float = 0.75,
+) -> ModelFolder:
+    """Train a model, score it by cross-validation across questions, and save it with its card.
+
+    Parameters
+    ----------
+    data
+        Labelled answers.
+    folder
+        Where the model goes.
+    config
+        What to fit with.
+    say
+        Where progress goes.
+    n_folds
+        Folds of the cross-validation.
+    target_accuracy
+        Share of right sides that the threshold of abstention aims at.
+    """
+    from pipeline.classify import StanceModel, fit_estimator, scale_temperature
+    from pipeline.evaluate import choose_abstention, cross_validate, score_abstention, score_posteriors
+    from pipeline.persistence import save_model
+
+    lexicon_text = default_lexicon_text()
+    say(f"reading {len(data.answers)} answers to {len(set(data.questions))} questions")
+    X = featurise(data, lexicon_text)
+    validation = cross_validate(X, data.labels, data.questions, data.scheme, config, n_folds=n_folds)
+    say(f"scored over {validation.n_folds} folds, by {validation.grouped_by}")
+    threshold = choose_abstention(validation.posteriors, data.labels, data.scheme, target_accuracy)
+    estimator = scale_temperature(fit_estimator(X, data.labels, config), validation.temperature)
+    scores = score_posteriors(validation.posteriors, data.labels, data.questions, data.scheme)
+    counts = Counter(data.labels)
+    return save_model(
+        folder,
+        StanceModel(folder.name, data.scheme, estimator, lexicon_text, threshold, config),
+        temperature=validation.temperature,
+        training={
+            "n_answers": len(data.answers),
+            "n_questions": len(set(data.questions)),
+            "labels": {name: counts[name] for name in data.scheme.names},
+            "sources": sorted({Path(a.source.file).name for a in data.answers}),
+            "digest": data.digest(),
+        },
+        scores=scores.to_row()
+        | score_abstention(validation.posteriors, data.labels, data.scheme, threshold)
+        | {"grouped_by": validation.grouped_by, "n_folds": validation.n_folds},
+        answers=data.answers,
+    )
+
+
+def evaluate_model(data: LabelledData, classifier: Classifier, *, say: Say) -> Row:
+    """Score a model on labelled answers, and warn of those it was trained on."""
+    from pipeline.classify import predict_posteriors
+    from pipeline.evaluate import score_abstention, score_posteriors
+    from pipeline.persistence import hash_answer
+
+    model = classifier.model
+    seen = classifier.folder.training_hashes()
+    n_seen = sum(hash_answer(answer) in seen for answer in data.answers)
+    if n_seen:
+        say(
+            f"warning: {n_seen} of {len(data.answers)} answers were in the model's training data: the scores flatter it"
+        )
+    posteriors = predict_posteriors(model.estimator, featurise(data, model.lexicon_text), model.scheme)
+    scores = score_posteriors(posteriors, data.labels, data.questions, model.scheme)
+    abstention = score_abstention(posteriors, data.labels, model.scheme, model.abstain_below)
+    return {"model": model.name, "n_seen_in_training": n_seen} | scores.to_row() | abstention
+
+
+def verify_models(names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Read, hash and load models; give each one's name and full name.
+
+    Raises
+    ------
+    ModelError
+        At the first that is not intact.
+    """
+    from pipeline.persistence import find_model, list_models, load_model, read_folder
+
+    folders = [find_model(name) for name in names] or list_models()
+    if not folders:
+        raise ModelError("no model is installed")
+    for path in folders:
+        folder = read_folder(path)
+        load_model(folder)
+        yield str(path), folder.full_name
