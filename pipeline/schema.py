@@ -16,6 +16,10 @@ def _number_to_str(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+def _blank_to_none(value: object) -> object:
+    return None if isinstance(value, str) and not value.strip() else value
+
+
 def _visible(value: str) -> str:
     if not value.strip():
         raise ValueError("is empty")
@@ -23,6 +27,7 @@ def _visible(value: str) -> str:
 
 
 Identifier = Annotated[str, BeforeValidator(_number_to_str), Field(min_length=1)]
+OptionalText = Annotated[str | None, BeforeValidator(_blank_to_none)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -155,10 +160,10 @@ class AnswerRecord(BaseModel):
 
     question_id: Identifier
     question: str
-    proposition: str | None = None
+    proposition: OptionalText = None
     answer_id: Identifier
     position: int = Field(ge=1)
-    headline: str | None = None
+    headline: OptionalText = None
     text: str
     respondent: Respondent = Respondent()
     source: Source
