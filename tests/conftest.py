@@ -1,0 +1,60 @@
+"""What every test may use: the label scheme, the pipeline and the shipped model, each built once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pipeline.lexicon import default_lexicon_text, parse_lexicon
+from pipeline.persistence import find_model, load_model, read_folder
+from pipeline.preprocess import build_nlp
+from pipeline.workflow import default_scheme
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+
+    from pipeline.classify import StanceModel
+    from pipeline.schema import LabelScheme
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def checkout() -> Path:
+    """The root of the checkout."""
+    return CHECKOUT
+
+
+@pytest.fixture(scope="session")
+def samples() -> Path:
+    """The sample sources that come with the project."""
+    return CHECKOUT / "data" / "samples"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Real pages and corpora, which are no part of the project: a test that needs them is skipped without."""
+    path = CHECKOUT.parent / "shared"
+    if not path.is_dir():
+        pytest.skip("the folder of real pages is not on this machine")
+    return path
+
+
+@pytest.fixture(scope="session")
+def scheme() -> LabelScheme:
+    """The default label scheme."""
+    return default_scheme()
+
+
+@pytest.fixture(scope="session")
+def nlp() -> Language:
+    """The spaCy pipeline with the default lexicon."""
+    return build_nlp(parse_lexicon(default_lexicon_text(), "cues.toml"))
+
+
+@pytest.fixture(scope="session")
+def model() -> StanceModel:
+    """The model that comes with medstance."""
+    return load_model(read_folder(find_model("default")))
