@@ -41,14 +41,17 @@ class ClassifierConfig:
         Weight the labels as if each were equally common.
     max_evidence
         Passages given per answer, at most.
+    min_evidence_share
+        A passage that moves less than this share of what the strongest moves is left out.
     """
 
     inverse_penalty: float = 4.0
     min_answers: int = 2
-    word_weight: float = 1.0
+    word_weight: float = 2.0
     cue_weight: float = 1.0
     balance: bool = True
     max_evidence: int = 3
+    min_evidence_share: float = 0.4
 
 
 @dataclass(frozen=True)
@@ -268,7 +271,7 @@ def call_answers(model: StanceModel, docs: Sequence[Doc]) -> list[StanceCall]:
                 posteriors=_rounded(model.scheme, posteriors[row]),
                 confidence=round(float(confidence[row]), _POSTERIOR_DECIMALS),
                 abstained=bool(confidence[row] < model.abstain_below),
-                evidence=collect_evidence(doc, contributions, model.config.max_evidence),
+                evidence=collect_evidence(doc, contributions, model.config),
                 model=model.name,
             )
         )
@@ -326,7 +329,7 @@ def _feature_columns(estimator: Pipeline, features: AnswerFeatures) -> list[tupl
     return found
 
 
-def collect_evidence(doc: Doc, contributions: Contributions, limit: int) -> tuple[Evidence, ...]:
+def collect_evidence(doc: Doc, contributions: Contributions, config: ClassifierConfig) -> tuple[Evidence, ...]:
     """Collect the sentences that moved the answer towards the stance, strongest first.
 
     Parameters
@@ -335,8 +338,8 @@ def collect_evidence(doc: Doc, contributions: Contributions, limit: int) -> tupl
         The parsed answer.
     contributions
         From `explain_answer` for the called stance.
-    limit
-        Passages at most.
+    config
+        How many passages at most, and how strong at least.
 
     Returns
     -------
@@ -366,7 +369,8 @@ def collect_evidence(doc: Doc, contributions: Contributions, limit: int) -> tupl
                     )
                 )
     found.sort(key=lambda e: (-e.weight, e.field, e.start))
-    return tuple(found[:limit])
+    least = found[0].weight * config.min_evidence_share if found else 0.0
+    return tuple(e for e in found[: config.max_evidence] if e.weight >= least)
 
 
 def _without_space(text: str, start: int, end: int) -> tuple[int, int]:
