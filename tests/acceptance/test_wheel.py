@@ -1,0 +1,58 @@
+"""The wheel carries the default model: it works in an environment and a folder of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def wheel(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built from the checkout."""
+    folder = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
+    subprocess.run(build, cwd=checkout, check=True, capture_output=True)
+    (path,) = folder.glob("*.whl")
+    return path
+
+
+def test_the_wheel_holds_the_model_the_lexicon_and_the_scheme(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert {
+        "pipeline/models/default/manifest.json",
+        "pipeline/models/default/model.skops",
+        "pipeline/resources/cues.toml",
+        "pipeline/resources/label_scheme.toml",
+        "pipeline/resources/report.html.j2",
+        "pipeline/py.typed",
+    } <= names
+    assert not [name for name in names if name.startswith(("tests/", "data/", "docs/"))]
+
+
+def test_an_installed_stance_reports_on_a_page_outside_the_checkout(
+    wheel: Path, checkout: Path, samples: Path, tmp_path: Path
+) -> None:
+    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "env")], check=True)
+    python = tmp_path / "env" / "bin" / "python"
+    pip = [str(python), "-m", "pip", "--quiet", "--disable-pip-version-check", "install"]
+    locked = checkout / "requirements" / "runtime.txt"
+    subprocess.run([*pip, "--require-hashes", "-r", str(locked)], check=True)
+    subprocess.run([*pip, "--no-deps", str(wheel)], check=True)
+    page = tmp_path / "page.txt"
+    page.write_bytes((samples / "laser_while_nursing.txt").read_bytes())
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+    command = [str(python.with_name("stance")), "report", "page.txt", "-o", "report.html", "-o", "report.json"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout) == (0, "")
+    report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert report["questions"][0]["n_answers"] == 9
+    assert report["model"]["names"][0].startswith("default@")
+    assert (tmp_path / "report.html").read_text(encoding="utf-8").startswith("<!doctype html>")
