@@ -500,10 +500,9 @@ def run(arguments: list[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         _say("stance: interrupted")
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read the output has enough of it; the interpreter must not complain at exit either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_DONE
+    except SystemExit as end:
+        # Typer ends in its own way when whoever read the output has enough of it; that is no failure.
+        return EXIT_DONE if isinstance(end.__context__, BrokenPipeError) else int(end.code or EXIT_DONE)
     return code if isinstance(code, int) else EXIT_DONE
 
 

@@ -11,7 +11,8 @@ from pipeline.flat import is_own_table, read_cell
 from pipeline.ingest.raw import MAX_RAW_CHARS, BadRecord, RawRecord
 from pipeline.ingest.source import OpenSource, open_text
 
-DELIMITERS = {"csv": ",", "tsv": "\t"}
+DELIMITERS = {"csv": (",", ";", "\t", "|"), "tsv": ("\t",)}
+"""What may divide cells, by kind of source; of several, the one that gives most columns, the first of equals."""
 
 
 class _RecordTooLong(Exception):
@@ -79,11 +80,10 @@ def read_table(
     BadInput
         When the header cannot be read or names a column twice.
     """
-    delimiter = DELIMITERS[source.kind]
     csv.field_size_limit(max(csv.field_size_limit(), max_record_chars))
     with open_text(source, newline="") as file:
         lines = _Lines(file, max_record_chars)
-        header = _read_header(source.name, lines, delimiter)
+        header, delimiter = _read_header(source, lines)
         check_columns(header)
         own = is_own_table(header)
         while True:
@@ -108,17 +108,22 @@ def read_table(
             yield RawRecord(fields, f"row at line {start}", "".join(lines.taken))
 
 
-def _read_header(file: str, lines: _Lines, delimiter: str) -> Sequence[str]:
+def _read_header(source: OpenSource, lines: _Lines) -> tuple[Sequence[str], str]:
+    """Read the column names, and find out which delimiter a CSV file has: spreadsheets differ by country."""
+    file = source.name
     try:
-        header = next(csv.reader(lines, delimiter=delimiter, strict=True))
+        next(csv.reader(lines, strict=True))
     except (csv.Error, _RecordTooLong, StopIteration) as error:
         reason = "the header cannot be read: expected a line of column names, question and text among them"
         raise BadInput(file, reason, where="line 1") from error
+    readings = {d: next(csv.reader(lines.taken, delimiter=d)) for d in DELIMITERS[source.kind]}
+    delimiter = max(readings, key=lambda d: len(readings[d]))
+    header = readings[delimiter]
     names = [name.strip().removeprefix("\ufeff") for name in header]
     double = next((name for name in names if name and names.count(name) > 1), None)
     if double is not None:
         raise BadInput(file, f"column {double!r} stands twice in the header", where="line 1")
-    return [name or f"column {place}" for place, name in enumerate(names, start=1)]
+    return [name or f"column {place}" for place, name in enumerate(names, start=1)], delimiter
 
 
 def _reject(lines: _Lines, start: int, reason: str) -> BadRecord:
