@@ -115,7 +115,8 @@ def flatten_rows(rows: Iterable[Row]) -> tuple[list[dict[str, Any]], list[str]]:
 def write_delimited(rows: Iterable[Row], file: Writable, delimiter: str = ",") -> int:
     """Write rows as CSV or TSV with a header, formulas made harmless, and return how many there were."""
     flat, columns = flatten_rows(rows)
-    writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
+    # The line ends of RFC 4180: with them, the writer quotes a cell that holds either half of one.
+    writer = csv.writer(file, delimiter=delimiter, lineterminator="\r\n")
     writer.writerow(columns)
     for row in flat:
         writer.writerow(["" if (value := row.get(name)) is None else write_cell(value) for name in columns])

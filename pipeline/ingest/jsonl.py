@@ -24,6 +24,7 @@ def read_jsonl(source: OpenSource, max_record_chars: int) -> Iterator[RawRecord 
     """
     with open_text(source, newline="\n") as lines:
         number = 0
+        is_first = True
         while line := lines.readline(max_record_chars + 1):
             number += 1
             locator = f"line {number}"
@@ -33,11 +34,14 @@ def read_jsonl(source: OpenSource, max_record_chars: int) -> Iterator[RawRecord 
                 yield BadRecord(locator, reason, line[:MAX_RAW_CHARS])
                 continue
             line = line.removeprefix("\ufeff").strip()
-            if number == 1 and line.startswith("["):
-                yield from _read_array(line + "\n" + lines.read(max_record_chars))
+            if not line:
+                continue
+            if is_first and line.startswith("["):
+                text = f"{line}\n{lines.read(max_record_chars + 1)}"
+                yield from _read_array(text, max_record_chars)
                 return
-            if line:
-                yield _parse_line(line, locator)
+            is_first = False
+            yield _parse_line(line, locator)
 
 
 def _skip_line(lines: Any, line: str) -> int:
@@ -58,7 +62,11 @@ def _parse_line(line: str, locator: str) -> RawRecord | BadRecord:
     return RawRecord(fields, locator, line)
 
 
-def _read_array(text: str) -> Iterator[RawRecord | BadRecord]:
+def _read_array(text: str, max_chars: int) -> Iterator[RawRecord | BadRecord]:
+    if len(text) > max_chars:
+        reason = f"a JSON array of more than {max_chars} characters: write one object per line instead"
+        yield BadRecord("line 1", reason, text[:MAX_RAW_CHARS])
+        return
     try:
         items = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:

@@ -6,7 +6,9 @@ Without either, the visible text is read as a page saved as text is.
 
 from __future__ import annotations
 
+import html as html_entities
 import json
+import math
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -22,6 +24,8 @@ _BREAKS = (
     "p, div, li, ul, ol, h1, h2, h3, h4, h5, h6, article, section, blockquote, tr, table, header, main, dl, dt, dd"
 )
 _SPACE = re.compile(r"[ \t\r\f\v]+")
+_TAG = re.compile(r"</?[a-zA-Z]")
+_THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+")
 _QUESTION_TYPES = {"Question"}
 
 
@@ -47,7 +51,7 @@ def read_page_html(html: str) -> list[PageAnswers]:
 
 def _read_json_ld(tree: LexborHTMLParser) -> list[PageAnswers]:
     pages = []
-    for script in tree.css('script[type="application/ld+json"]'):
+    for script in tree.css('script[type^="application/ld+json" i]'):
         text = script.text(deep=True).strip().removeprefix("<!--").removesuffix("-->")
         try:
             data = json.loads(text, strict=False)
@@ -147,18 +151,22 @@ def _as_list(value: Any) -> list[Any]:
 
 
 def _number(value: Any) -> float | None:
+    """Read a number, with a comma for the decimals ("4,8") or for thousands ("1,208")."""
+    text = str(value).strip()
+    text = text.replace(",", "") if _THOUSANDS.fullmatch(text) else text.replace(",", ".")
     try:
-        return float(str(value).replace(",", ""))
+        number = float(text)
     except ValueError:
         return None
+    return number if math.isfinite(number) else None
 
 
 def _text(value: Any) -> str:
     """Return a JSON-LD text without the markup it may hold."""
     if not isinstance(value, str):
         return ""
-    if "<" not in value and "&" not in value:
-        return value.strip()
+    if not _TAG.search(value):
+        return html_entities.unescape(value).strip()
     body = LexborHTMLParser(value).body
     return "" if body is None else _visible_text(body)
 
@@ -174,13 +182,12 @@ def _read_microdata(tree: LexborHTMLParser) -> list[PageAnswers]:
     pages = []
     for node in tree.css('[itemtype*="schema.org/Question"]'):
         answers = node.css('[itemtype*="schema.org/Answer"]')
-        own = [n for n in node.css("[itemprop]") if not any(_inside(n, a) for a in answers)]
-        name = next((_visible_text(n) for n in own if n.attributes.get("itemprop") == "name"), "")
-        details = next((_visible_text(n) for n in own if n.attributes.get("itemprop") == "text"), "")
-        count = next((_number(_property(n)) for n in own if n.attributes.get("itemprop") == "answerCount"), None)
+        own = _own_properties(node)
+        name, details = (_visible_text(own[key]) if key in own else "" for key in ("name", "text"))
         question = name or details
         if not question or not answers:
             continue
+        count = _number(_property(own["answerCount"])) if "answerCount" in own else None
         pages.append(
             PageAnswers(
                 question=_one_line(question),
@@ -192,26 +199,27 @@ def _read_microdata(tree: LexborHTMLParser) -> list[PageAnswers]:
     return pages
 
 
+def _own_properties(node: LexborNode) -> dict[str, LexborNode]:
+    """Return the first of each of an item's own properties, not those of items inside it."""
+    own: dict[str, LexborNode] = {}
+    for found in node.css("[itemprop]"):
+        item = found.parent
+        while item is not None and item != node and "itemscope" not in item.attributes:
+            item = item.parent
+        if item == node:
+            own.setdefault(str(found.attributes.get("itemprop")), found)
+    return own
+
+
 def _microdata_answer(node: LexborNode) -> dict[str, Any]:
-    author = node.css_first('[itemprop="author"]')
+    own = _own_properties(node)
     person: dict[str, Any] = {}
-    if author is not None:
-        person = {
-            key: _find(author, key)
-            for key in (
-                "name",
-                "honorificSuffix",
-                "jobTitle",
-                "medicalSpecialty",
-                "addressLocality",
-                "address",
-            )
-        }
+    if (author := own.get("author")) is not None:
+        keys = ("name", "honorificSuffix", "jobTitle", "medicalSpecialty", "addressLocality", "address")
+        person = {key: _find(author, key) for key in keys}
         person["address"] = person.pop("addressLocality") or person["address"]
         person["name"] = person["name"] or _one_line(_visible_text(author))
         person["aggregateRating"] = {key: _find(author, key) for key in ("ratingValue", "reviewCount", "ratingCount")}
-    outside = [n for n in node.css("[itemprop]") if author is None or not _inside(n, author)]
-    own = {str(n.attributes.get("itemprop")): n for n in reversed(outside)}
     texts = {key: _visible_text(own[key]) for key in ("text", "headline", "name") if key in own}
     return texts | {"author": person}
 
@@ -223,15 +231,6 @@ def _find(node: LexborNode, name: str) -> str:
 
 def _property(node: LexborNode) -> str:
     return node.attributes.get("content") or _one_line(_visible_text(node))
-
-
-def _inside(node: LexborNode, outer: LexborNode) -> bool:
-    current: LexborNode | None = node
-    while current is not None:
-        if current == outer:
-            return True
-        current = current.parent
-    return False
 
 
 # ---------------------------------------------------------------- visible structure

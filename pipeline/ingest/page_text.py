@@ -2,7 +2,8 @@
 
 Such a page is a column of paragraphs: the question, a line that announces the answers, then for each
 answer a headline, a voting widget, the body and a signature, and a disclaimer at the end. The voting
-widget (or, where the page has none, the signature) shows where one answer ends and the next begins.
+widget (or, where the page has none below its headlines, the signature) shows where one answer ends and
+the next begins.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 from pipeline.ingest.raw import BadRecord, PageAnswers, RawRecord
-from pipeline.ingest.signature import split_signature
+from pipeline.ingest.signature import is_titled_name, split_signature
 
 _TEMPLATE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}")
 _VOTE = re.compile(
@@ -28,11 +30,10 @@ _ANNOUNCE = re.compile(
     re.IGNORECASE,
 )
 _DISCLAIMER = re.compile(
-    r"(?:these|the above|this)?\s*(?:answers?|information|content)\b.{0,80}\b(?:educational|informational)\s+purposes|"
-    r"\bdo(?:es)?\s+not\s+(?:constitute|create|initiate)\b.{0,80}\brelationship|"
-    r"not\s+(?:be\s+relied\s+upon\s+as\s+)?(?:a\s+)?substitute\s+for\s+(?:professional\s+)?medical\s+advice\s+you\s+may|"
-    r"^(?:©|\(c\)\s+\d{4}|copyright\s+(?:©|\d{4}))",
-    re.IGNORECASE,
+    r"(?:these|the|this|all)\s+(?:above\s+)?(?:answers?|information|content|site|page|material)\b.{0,120}?"
+    r"\b(?:(?:educational|informational|information)\s+purposes|substitute\s+for|medical\s+advice)|"
+    r"(?:©|\(c\)\s*\d{4}|copyright\s+(?:©|\d{4}))",
+    re.IGNORECASE | re.DOTALL,
 )
 _WIDGET = re.compile(
     r"(?:was this (?:answer )?helpful\??|read (?:more|less)|show (?:more|less)|share(?: this)?|report(?: abuse)?|reply|"
@@ -74,6 +75,7 @@ def read_page_text(text: str) -> list[PageAnswers]:
         the disclaimer are in no field; every other line is in one.
     """
     blocks = [block for lines, first in _split_blocks(text) for block in _classify(lines, first)]
+    blocks = _resolve_disclaimers(_resolve_votes(_resolve_names(blocks)))
     return [page for part in _split_pages(blocks) if (page := _read_page(part))]
 
 
@@ -115,7 +117,7 @@ def _kind_of_line(line: str) -> tuple[str, int | None]:
         return "announce", int(number) if number else None
     if _WIDGET.fullmatch(line):
         return "widget", None
-    return ("disclaimer" if _DISCLAIMER.search(line) else "text"), None
+    return ("disclaimer" if _DISCLAIMER.match(line) else "text"), None
 
 
 def _text_blocks(lines: Sequence[str], first: int) -> Iterator[_Block]:
@@ -127,11 +129,58 @@ def _text_blocks(lines: Sequence[str], first: int) -> Iterator[_Block]:
         yield _Block(tuple(lines[len(rest) :]), first + len(rest), "signature", respondent)
 
 
+def _resolve_names(blocks: Sequence[_Block]) -> list[_Block]:
+    """Count a titled name in a paragraph of its own to the signature below it, if that has no name."""
+    resolved = list(blocks)
+    for place, (block, below) in enumerate(pairwise(blocks)):
+        is_name = block.kind == "text" and len(block.lines) == 1 and is_titled_name(block.text)
+        if is_name and below.kind == "signature" and "name" not in below.respondent:
+            resolved[place] = replace(block, kind="signature", respondent={"name": block.text})
+    return resolved
+
+
+def _resolve_votes(blocks: Sequence[_Block]) -> list[_Block]:
+    """Drop voting widgets that stand below signatures: there they part nothing, the signature does."""
+    votes = [place for place, block in enumerate(blocks) if block.kind == "vote" and place > 0]
+    below = [place for place in votes if blocks[place - 1].kind == "signature"]
+    if 2 * len(below) > len(votes):
+        return [replace(block, kind="widget") if block.kind == "vote" else block for block in blocks]
+    # Where they stand below headlines, a single line above one is a headline, whatever it looks like.
+    headlines = {place - 1 for place in below if len(blocks[place - 1].lines) == 1}
+    return [
+        replace(block, kind="text", respondent={}) if place in headlines else block
+        for place, block in enumerate(blocks)
+    ]
+
+
+def _resolve_disclaimers(blocks: Sequence[_Block]) -> list[_Block]:
+    """Recognise disclaimers: they stand after a page's last answer, so nothing is signed or voted on below."""
+    resolved: list[_Block] = []
+    ends_page = True
+    for block in reversed(blocks):
+        if block.kind == "announce":
+            ends_page = True
+        elif block.kind in {"signature", "vote"}:
+            ends_page = False
+        is_text = block.kind == "text" or (block.kind == "disclaimer" and not ends_page)
+        if (
+            is_text
+            and resolved
+            and resolved[-1].kind == "text"
+            and block.first + len(block.lines) == resolved[-1].first
+        ):
+            # An answer that sounds like a disclaimer is put together again.
+            below = resolved.pop()
+            block = replace(below, lines=block.lines + below.lines, first=block.first)
+        resolved.append(replace(block, kind="text") if is_text else block)
+    return resolved[::-1]
+
+
 def _split_pages(blocks: Sequence[_Block]) -> Iterator[list[_Block]]:
     """Cut several pages saved into one file, each at the text before the line that announces answers."""
     starts = [0]
     for place, block in enumerate(blocks):
-        if block.kind == "announce" and block.announced is not None:
+        if block.kind == "announce":
             start = place
             while start > starts[-1] and blocks[start - 1].kind in {"text", "widget"}:
                 start -= 1
@@ -143,7 +192,7 @@ def _split_pages(blocks: Sequence[_Block]) -> Iterator[list[_Block]]:
 
 def _read_page(blocks: list[_Block]) -> PageAnswers | None:
     announced = next((b.announced for b in blocks if b.kind == "announce"), None)
-    content = [b for b in blocks if b.kind in {"text", "vote", "signature", "announce"}]
+    content = [block for block in blocks if block.kind not in {"widget", "disclaimer"}]
     if not content or content[0].kind != "text":
         return None
     if any(b.kind == "vote" for b in content):

@@ -35,15 +35,36 @@ def read_parquet(source: OpenSource, check_columns: Callable[[Sequence[str]], No
     with source.stream as stream:
         try:
             file = pq.ParquetFile(stream if stream.seekable() else io.BytesIO(stream.read()))
-            check_columns(file.schema_arrow.names)
+            names = file.schema_arrow.names
+            _refuse_double(source.name, names)
+            check_columns(names)
             for batch in file.iter_batches(batch_size=_BATCH_ROWS):
-                for fields in batch.to_pylist():
+                columns = [_to_values(column) for column in batch.columns]
+                for values in zip(*columns, strict=True):
                     row += 1
+                    fields = dict(zip(names, values, strict=True))
                     present = {name: _plain(value) for name, value in fields.items() if not _is_missing(value)}
                     yield RawRecord(present, f"row {row}")
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeError) as error:
             reason = f"is damaged or no Parquet ({str(error).splitlines()[0]})"
             raise BadInput(source.name, reason, where=f"after row {row}" if row else "") from error
+
+
+def _refuse_double(file: str, names: Sequence[str]) -> None:
+    double = next((name for name in names if names.count(name) > 1), None)
+    if double is not None:
+        raise BadInput(file, f"column {double!r} stands twice")
+
+
+def _to_values(column: Any) -> list[Any]:
+    """Return a column's values as Python has them; as text where Python has no such value."""
+    try:
+        values: list[Any] = column.to_pylist()
+    except (ValueError, OverflowError):
+        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+            return list(column.cast(pa.large_binary()).to_pylist())
+        return list(column.cast(pa.string()).to_pylist())
+    return values
 
 
 def _is_missing(value: Any) -> bool:
@@ -52,9 +73,11 @@ def _is_missing(value: Any) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """Return text for bytes (a column of type binary), and structs without their missing fields."""
+    """Return text for bytes, wherever they are, and structs without their missing fields."""
     if isinstance(value, bytes):
         return value.decode("utf-8", errors="surrogateescape")
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
     if isinstance(value, dict):
         return {name: _plain(inner) for name, inner in value.items() if not _is_missing(inner)}
     return value

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -18,13 +20,15 @@ from pipeline.ingest.page_html import read_page_html
 from pipeline.ingest.page_text import read_page_text
 from pipeline.ingest.parquet import read_parquet
 from pipeline.ingest.raw import BadRecord, RawRecord
-from pipeline.ingest.source import OpenSource, expand_source, open_source, read_whole
+from pipeline.ingest.source import STDIN, OpenSource, expand_source, open_source, read_whole
 from pipeline.ingest.tables import read_table
 from pipeline.schema import AnswerRecord, Notice, Rejected
 
 ALIASES = {"text": ("answer", "body"), "answer_id": ("id",), "proposition": ("target",)}
 _NESTED = ("respondent", "source", "posteriors")
 _REQUIRED = ("question", "text")
+_DERIVED = frozenset({"question_id", "position", "answer_id", "source"})
+_MAX_DEPTH = 50
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _WORD = re.compile(r"[^\W_]+")
 
@@ -83,21 +87,24 @@ def read_answers(names: Sequence[str], options: ReadOptions | None = None) -> It
     """
     options = options or ReadOptions()
     files = [file for name in names for file in expand_source(name)]
-    double = next((file for file, n in Counter(files).items() if n > 1), None)
+    double = next((file for file, n in Counter(map(_identity, files)).items() if n > 1), None)
     if double is not None:
         raise BadInput(double, "is named twice: every answer in it would count twice")
     validator = _Validator(options.columns)
     for file in files:
-        with_source = open_source(file, kind=options.kind, encoding=options.encoding)
-        yield from with_source.notices
-        yield from _read_source(with_source, options, validator)
+        source = open_source(file, kind=options.kind, encoding=options.encoding)
+        with source.stream:
+            yield from source.notices
+            yield from _read_source(source, options, validator)
+
+
+def _identity(file: str) -> str:
+    return file if file == STDIN else str(Path(file).resolve())
 
 
 def _read_source(source: OpenSource, options: ReadOptions, validator: _Validator) -> Iterator[Item]:
     if source.kind in {"page", "html"}:
-        with source.stream:
-            text = read_whole(source, options.max_page_bytes)
-        yield from _read_pages(source, text, validator)
+        yield from _read_pages(source, read_whole(source, options.max_page_bytes), validator)
         return
     n_records = 0
     for record in _records(source, options):
@@ -121,6 +128,8 @@ def _records(source: OpenSource, options: ReadOptions) -> Iterator[RawRecord | B
 def _check_columns(file: str, found: Sequence[str], columns: Mapping[str, str]) -> None:
     """Refuse a table that lacks a column every record needs, before its rows are rejected one by one."""
     shown = ", ".join(found)
+    if _SURROGATE.search(shown):
+        raise BadInput(file, f"a column's name is not valid in the encoding ({_printable(shown)})", where="line 1")
     for name, column in columns.items():
         if column not in found:
             raise BadInput(file, f"no column {column!r} for {name} (columns: {shown})", where="line 1")
@@ -154,14 +163,14 @@ def derive_question_id(question: str) -> str:
     Examples
     --------
     >>> derive_question_id("Is a chin implant reversible?")
-    'is-a-chin-implant-reversible-c5df'
+    'is-a-chin-implant-reversible-c5dfade4'
     >>> derive_question_id("is a chin implant  reversible") == derive_question_id("Is a chin implant reversible?")
     True
     """
     words = _WORD.findall(question.casefold())
     digest = hashlib.sha256(" ".join(words).encode("utf-8", "surrogatepass")).hexdigest()
-    slug = "-".join(words[:8])[:60].rstrip("-")
-    return f"{slug}-{digest[:4]}" if slug else f"question-{digest[:8]}"
+    slug = "-".join(words[:8])[:60].rstrip("-") or "question"
+    return f"{slug}-{digest[:8]}"
 
 
 class _Validator:
@@ -170,7 +179,8 @@ class _Validator:
     def __init__(self, columns: Mapping[str, str]) -> None:
         self._columns = columns
         self._seen: dict[str, str] = {}
-        self._n_answers: Counter[str] = Counter()
+        self._n_ids: Counter[str] = Counter()
+        self._n_positions: Counter[tuple[str, str]] = Counter()
 
     def validate(self, file: str, record: RawRecord | BadRecord) -> AnswerRecord | Rejected:
         if isinstance(record, BadRecord):
@@ -182,7 +192,7 @@ class _Validator:
                 raw=_printable(record.raw),
             )
         fields = self._named(record)
-        problem = _find_bad_characters(fields) or _find_missing(fields)
+        problem = _find_unwritable(fields) or _find_missing(fields)
         if problem is None:
             answer = self._build(file, fields, record.locator)
             if isinstance(answer, AnswerRecord):
@@ -192,44 +202,53 @@ class _Validator:
         return Rejected(file=file, locator=record.locator, column=column, reason=reason, raw=_printable(record.shown()))
 
     def _named(self, record: RawRecord) -> dict[str, Any]:
-        """Give every field its name in the record: the user's mapping first, then the aliases."""
-        fields = {name: value for name, value in record.fields.items() if value is not None}
-        for name, column in self._columns.items():
-            if column in fields:
-                fields[name] = fields.pop(column)
+        """Give every field its name in the record: the user's mapping first, then the aliases.
+
+        A column whose name is taken by another that the user named is kept as ``input_<name>``.
+        """
+        found = {name: value for name, value in record.fields.items() if value is not None}
+        mapped = set(self._columns.values())
+        fields = {
+            (f"input_{name}" if name in self._columns else name): value
+            for name, value in found.items()
+            if name not in mapped
+        }
+        fields |= {name: found[column] for name, column in self._columns.items() if column in found}
         for name, others in ALIASES.items():
             other = next((o for o in others if o in fields), None)
-            if name not in fields and other is not None:
+            if name not in fields and name not in self._columns and other is not None:
                 fields[name] = fields.pop(other)
         return unflatten(fields, _NESTED)
 
     def _build(self, file: str, fields: dict[str, Any], locator: str) -> AnswerRecord | tuple[str, str]:
-        question = fields["question"]
-        own_source = fields.get("source")
-        question_id = fields.get("question_id") or derive_question_id(question)
-        place = self._n_answers[str(question_id)] + 1
+        given = {name: value for name, value in fields.items() if value != "" or name not in _DERIVED}
+        question_id = given.get("question_id", derive_question_id(fields["question"]))
         derived = {
             "question_id": question_id,
-            "position": place,
-            "answer_id": f"{question_id}-{place:02d}",
+            "position": self._n_positions[file, str(question_id)] + 1,
+            "answer_id": self._free_id(str(question_id)),
             "source": {"file": file, "locator": locator},
         }
-        kept = {name: value for name, value in fields.items() if value != "" or name not in derived}
-        if not (isinstance(own_source, dict) and {"file", "locator"} <= own_source.keys()):
-            kept.pop("source", None)
-            if own_source is not None:
-                kept["input_source"] = own_source
+        own_source = given.get("source")
+        if own_source is not None and not (isinstance(own_source, dict) and own_source.keys() == {"file", "locator"}):
+            given["input_source"] = given.pop("source")
         try:
-            answer = AnswerRecord.model_validate(derived | kept)
+            answer = AnswerRecord.model_validate(derived | given)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
-            column = ".".join(map(str, first["loc"]))
-            return column, _explain(first["msg"], first.get("input"))
+            return ".".join(map(str, first["loc"])), _explain(first["msg"], first.get("input"))
         if answer.answer_id in self._seen:
             return "answer_id", f"{answer.answer_id!r} is taken by {self._seen[answer.answer_id]}"
         self._seen[answer.answer_id] = f"{file}, {locator}"
-        self._n_answers[answer.question_id] += 1
+        self._n_ids[answer.question_id] += 1
+        self._n_positions[file, answer.question_id] += 1
         return answer
+
+    def _free_id(self, question_id: str) -> str:
+        place = self._n_ids[question_id] + 1
+        while (answer_id := f"{question_id}-{place:02d}") in self._seen:
+            place += 1
+        return answer_id
 
 
 def _explain(message: str, value: Any) -> str:
@@ -249,21 +268,33 @@ def _find_missing(fields: Mapping[str, Any]) -> tuple[str, str] | None:
     return None
 
 
-def _find_bad_characters(fields: Mapping[str, Any], prefix: str = "") -> tuple[str, str] | None:
-    for name, value in fields.items():
-        if isinstance(value, dict):
-            if found := _find_bad_characters(value, f"{prefix}{name}."):
+def _find_unwritable(value: Any, column: str = "", depth: int = 0) -> tuple[str, str] | None:
+    """Find what could not be written again: bad characters, numbers JSON lacks, endless nesting."""
+    if depth > _MAX_DEPTH:
+        return column, f"is nested more than {_MAX_DEPTH} deep"
+    if isinstance(value, str):
+        return _find_bad_character(value, column)
+    if isinstance(value, float) and not math.isfinite(value):
+        return column, f"{value} is no JSON value"
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            path = f"{column}.{name}" if column else str(name)
+            if found := _find_bad_character(str(name), column) or _find_unwritable(inner, path, depth + 1):
                 return found
-        elif isinstance(value, str):
-            if "\x00" in value:
-                return f"{prefix}{name}", "has a NUL byte"
-            if match := _SURROGATE.search(value):
-                char = ord(match[0])
-                what = f"the byte 0x{char - 0xDC00:02x}" if 0xDC80 <= char <= 0xDCFF else "half of a surrogate pair"
-                return (
-                    f"{prefix}{name}",
-                    f"has {what} at character {match.start()}, not valid in the encoding",
-                )
+    elif isinstance(value, list):
+        for inner in value:
+            if found := _find_unwritable(inner, column, depth + 1):
+                return found
+    return None
+
+
+def _find_bad_character(text: str, column: str) -> tuple[str, str] | None:
+    if "\x00" in text:
+        return _printable(column), "has a NUL byte"
+    if match := _SURROGATE.search(text):
+        char = ord(match[0])
+        what = f"the byte 0x{char - 0xDC00:02x}" if 0xDC80 <= char <= 0xDCFF else "half of a surrogate pair"
+        return _printable(column), f"has {what} at character {match.start()}, not valid in the encoding"
     return None
 
 

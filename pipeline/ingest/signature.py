@@ -13,15 +13,50 @@ from typing import Any
 
 _MAX_LINES = 5
 _MAX_LINE_CHARS = 120
+_MAX_SPECIALTY_WORDS = 10
 
-_CREDENTIAL = (
-    r"(?:M\.?D\.?|D\.?O\.?|D\.?D\.?S\.?|D\.?M\.?D\.?|M\.?B\.?B\.?S\.?|M\.?B\.?Ch\.?B\.?|B\.?D\.?S\.?|Ph\.?D\.?|"
-    r"MPH|MS|MSc|MBA|MHA|FACS|FAAD|FAACS|FICS|FRCS(?:C|Ed|I)?(?:\s?\([A-Za-z ]+\))?|FRACS|FRCPC?|FEBOPRAS|"
-    r"RN|BSN|MSN|NP|FNP|DNP|APRN|CRNA|PA|PA-C|OD|DC|LE|Jr\.?|Sr\.?|II|III)"
+# A degree by which one signs as a doctor or a nurse; it may follow the name without a comma.
+_DEGREE = (
+    r"(?:M\.?D\.?|D\.?O\.?|D\.?D\.?S\.?|D\.?M\.?D\.?|M\.?B\.?B\.?S\.?|M\.?B\.?,?\s?Ch\.?B\.?|B\.?D\.?S\.?|"
+    r"Ph\.?D\.?|R\.?N\.?|BSN|MSN|F?NP|DNP|APRN|CRNA|PA-C|OD|DPM|DVM|PharmD)"
 )
+# Whatever letters follow: FACS, FRCS(C), BSc, M.P.H.
+_LETTERS = (
+    r"(?:[A-Z][A-Za-z.-]{0,9}[A-Z.](?:\s?\([A-Za-z ]{1,12}\))?|"
+    r"[A-Z]{2,8}|[A-Z][a-z]?[A-Z][a-z]{1,3}|Jr\.?|Sr\.?|II|III)"
+)
+_NAME_WORD = r"(?:[^\W\d_][\w.'’-]*|[(\"“][\w.'’ -]+[)\"”])"
 _NAME = re.compile(
-    r"(?P<name>(?:Dr\.?\s+)?[^\W\d_][\w.'’-]*(?:\s+[\w.'’()\"-]+){0,5}?)"
-    rf",?\s+(?P<credentials>{_CREDENTIAL}(?:[,/]?\s*{_CREDENTIAL})*)"
+    rf"(?P<name>{_NAME_WORD}(?:\s+{_NAME_WORD}){{0,6}}?)"
+    rf"(?:,\s*(?P<listed>{_LETTERS}(?:\s*[,/]\s*{_LETTERS}|\s{_LETTERS})*)|"
+    rf"\s+(?P<degrees>{_DEGREE}(?:[,/]?\s*(?:{_DEGREE}|{_LETTERS}))*))"
+)
+_HAS_DEGREE = re.compile(rf"(?:^|[\s,/])(?:{_DEGREE}|PA|LE|MS|FACS|FAAD|MRCS|FRCS)(?:$|[\s,/])")
+_PARTICLES = frozenset(
+    [
+        "de",
+        "del",
+        "della",
+        "der",
+        "den",
+        "di",
+        "da",
+        "dos",
+        "du",
+        "la",
+        "le",
+        "van",
+        "von",
+        "zu",
+        "bin",
+        "ibn",
+        "al",
+        "el",
+        "ten",
+        "ter",
+        "y",
+        "e",
+    ]
 )
 _TITLED = re.compile(r"(?P<name>(?:Dr|Prof|Doctor|Professor)\.?\s+[^\W\d_][\w.'’-]*(?:\s+[^\W\d_][\w.'’-]*){0,4})")
 _PLAIN_NAME = re.compile(
@@ -35,19 +70,45 @@ _FIELD = (
     r"Orthopa?edic|Orthognathic|Ophthalmic|Ear|Nose|Throat|ENT|Medical|Body|Mohs|Eye|Eyelid|Anti-Aging|"
     r"Burn|Holistic|Medicine|Surgical|Gender|Neuro|Pain|Regenerative|Integrative)"
 )
-_OFFICE = (
-    r"(?:Surgeon|Dermatologist|Physician|Dentist|Orthodontist|Periodontist|Prosthodontist|Endodontist|"
+_TRADE = r"(?:Surgeon|Physician|Doctor|Specialist|Provider|Practitioner|Nurse|Medicine)"
+_SPECIALIST = (
+    r"(?:Dermatologist|Dentist|Orthodontist|Periodontist|Prosthodontist|Endodontist|"
     r"Gyn(?:a)?ecologist|OB/?GYN|Ophthalmologist|Otolaryngologist|Urologist|Neurologist|Phlebologist|"
     r"An(?:a)?esthesiologist|An(?:a)?esthetist|Radiologist|Oncologist|Cardiologist|Endocrinologist|Psychiatrist|"
-    r"Psychologist|Nutritionist|Dietitian|Optometrist|Podiatrist|Internist|Pediatrician|Practitioner|Nurse|"
-    r"Doctor|Specialist|Provider|Aesthetician|Esthetician|Trichologist|Pharmacist|Midwife)"
+    r"Psychologist|Nutritionist|Dietitian|Optometrist|Podiatrist|Internist|Pediatrician|Aesthetician|Esthetician|"
+    r"Trichologist|Pharmacist|Midwife|Nurse Practitioner|Physician Assistant|Neurosurgeon)"
 )
-_PLACE_WORD = r"(?:[A-Z][\w.'’-]*|of|on|the|de|del|la|upon|le|am|an|der)"
+_PLACE_WORD = r"(?:[A-Z][\w.'’-]*|of|on|the|de|del|la|upon|le|der)"
+# A trade alone ("Surgeon", "Doctor") is no specialty: "Ask Your Doctor" is a headline.
 _SPECIALTY = re.compile(
     rf"(?:(?P<location>[A-Z][\w.'’-]*(?:\s+{_PLACE_WORD})*?,?)\s+)??"
-    rf"(?P<specialty>{_FIELD}(?:(?:,\s|\s(?:and|&)\s|/|\s){_FIELD})*\s{_OFFICE}|"
-    rf"{_OFFICE}(?:\s(?:Assistant|Practitioner))?)"
+    rf"(?P<specialty>{_FIELD}(?:(?:,\s|\s(?:and|&)\s|/|\s){_FIELD})*\s(?:{_SPECIALIST}|{_TRADE})|"
+    rf"{_SPECIALIST})"
     rf"(?:,?\s+in\s+(?P<place>[A-Z][\w .,'’-]+))?"
+)
+_IMPERATIVES = frozenset(
+    [
+        "See",
+        "Ask",
+        "Choose",
+        "Consult",
+        "Find",
+        "Visit",
+        "Try",
+        "Use",
+        "Get",
+        "Go",
+        "Your",
+        "The",
+        "A",
+        "An",
+        "Any",
+        "Every",
+        "No",
+        "Not",
+        "Only",
+        "Which",
+    ]
 )
 _PLACE = re.compile(r"[A-Z][\w.'’ -]*,\s?(?:[A-Z]{2}|[A-Z][\w.'’-]+(?:\s[A-Z][\w.'’-]+)?)(?:\s\d{4,6})?")
 _RATING = re.compile(
@@ -67,8 +128,22 @@ def split_credentials(line: str) -> tuple[str, str | None]:
     >>> split_credentials("Dr. Brisa Thistlewood")
     ('Dr. Brisa Thistlewood', None)
     """
-    match = _NAME.fullmatch(line.strip())
-    return (match["name"].rstrip(","), match["credentials"]) if match else (line.strip(), None)
+    fields = _read_name(line.strip())
+    return (fields["name"], fields["credentials"]) if fields else (line.strip(), None)
+
+
+def _read_name(line: str) -> dict[str, str]:
+    """Read a name with credentials; without a comma, every word of it must be written like a name."""
+    match = _NAME.fullmatch(line)
+    if match is None:
+        return {}
+    name, credentials = match["name"].rstrip(","), match["listed"] or match["degrees"]
+    words = name.split()
+    if not _HAS_DEGREE.search(credentials) or not all(w in _PARTICLES or not w[0].islower() for w in words):
+        return {}
+    if match["listed"] is None and (len(words) < 2 or any(len(w) > 2 and w.isupper() for w in words)):
+        return {}
+    return {"name": name, "credentials": credentials}
 
 
 def read_signature(lines: Sequence[str]) -> dict[str, Any]:
@@ -91,20 +166,25 @@ def read_signature(lines: Sequence[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     certain = False
     for place, line in enumerate(lines):
-        fields = _read_rating(line) or _read_specialty(line)
+        fields: dict[str, Any] = _read_rating(line) or _read_specialty(line)
         if fields:
             certain = True
-        elif match := _NAME.fullmatch(line):
-            fields = {"name": match["name"].rstrip(","), "credentials": match["credentials"]}
-            certain = True
-        elif found and _PLACE.fullmatch(line):
+        elif "name" in found and _PLACE.fullmatch(line):
             fields = {"location": line}
+        elif fields := _read_name(line):
+            certain = True
         elif place == 0 and (match := _TITLED.fullmatch(line) or _PLAIN_NAME.fullmatch(line)):
             fields = {"name": match["name"]}
         else:
             return {}
-        found = fields | found
+        found = _merge(found, fields)
     return found if certain else {}
+
+
+def _merge(found: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
+    """Join the fields of two lines: the first counts, but of two places the longer says more."""
+    places = [part["location"] for part in (found, fields) if "location" in part]
+    return fields | found | ({"location": max(places, key=len)} if places else {})
 
 
 def _read_rating(line: str) -> dict[str, Any]:
@@ -122,10 +202,23 @@ def _count(text: str) -> int:
 
 def _read_specialty(line: str) -> dict[str, Any]:
     match = _SPECIALTY.fullmatch(line)
-    if match is None or len(line.split()) > 10:
+    if match is None or len(line.split()) > _MAX_SPECIALTY_WORDS:
         return {}
-    location = match["location"] or match["place"]
-    return {"specialty": match["specialty"]} | ({"location": location.rstrip(",")} if location else {})
+    location = (match["location"] or match["place"] or "").rstrip(",")
+    if _IMPERATIVES.intersection(location.split()[:1]):
+        return {}
+    return {"specialty": match["specialty"]} | ({"location": location} if location else {})
+
+
+def is_titled_name(line: str) -> bool:
+    """Whether a line is a name with a title and nothing else.
+
+    Examples
+    --------
+    >>> is_titled_name("Dr. Brisa Thistlewood"), is_titled_name("Best Wishes")
+    (True, False)
+    """
+    return len(line) <= _MAX_LINE_CHARS and _TITLED.fullmatch(line) is not None
 
 
 def split_signature(lines: Sequence[str]) -> tuple[list[str], dict[str, Any]]:

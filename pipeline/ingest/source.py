@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import re
 import sys
@@ -55,6 +56,10 @@ _BOMS = (
 _META_CHARSET = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]+)", re.IGNORECASE)
 _XML_ENCODING = re.compile(rb"<\?xml[^>]+encoding\s*=\s*[\"']([A-Za-z0-9_.:-]+)", re.IGNORECASE)
 _BINARY_SHARE = 0.02
+# As in browsers (WHATWG Encoding Standard): pages that declare these are written in Windows' own.
+_WINDOWS_LABELS = frozenset({"iso-8859-1", "iso8859-1", "latin1", "latin-1", "us-ascii", "ascii"})
+_WINDOWS_TEXT = re.compile("[\x00-\x7f\xa0-\xff\u2018-\u201e\u2013\u2014\u2026\u2022\u2122\u20ac\u0152\u0153]*")
+_MAX_ACCENTED_SHARE = 0.2
 
 
 @dataclass(frozen=True)
@@ -169,21 +174,28 @@ def _detect_encoding(shown: str, head: bytes) -> tuple[str, tuple[Notice, ...]]:
             raise BadInput(shown, "looks binary, not like text, a table or a saved page")
         return "utf-8", ()
     declared = _META_CHARSET.search(head) or _XML_ENCODING.search(head)
-    if declared and _can_decode(head, declared[1].decode("ascii")):
-        return declared[1].decode("ascii").lower(), ()
+    known = _known_codec(declared[1].decode("ascii"), head) if declared else None
+    if known:
+        return known, ()
+    guess = "cp1252" if _is_windows_text(head) else _guess_codec(head, control)
+    if guess is None:
+        raise BadInput(shown, "is neither UTF-8 nor another encoding that can be told: name it with --encoding")
+    message = f"is not UTF-8; read as {guess} (a guess: name the right one with --encoding)"
+    return guess, (Notice(file=shown, message=message),)
+
+
+def _guess_codec(head: bytes, control: int) -> str | None:
     best = from_bytes(head).best()
     # Many bytes no text has: whatever codec fits them by chance, it is not text.
     if best is None or (control > _BINARY_SHARE * len(head) and not best.encoding.startswith(("utf_16", "utf_32"))):
-        raise BadInput(shown, "is neither UTF-8 nor another encoding that can be told: name it with --encoding")
-    message = f"is not UTF-8; read as {best.encoding} (a guess: name the right one with --encoding)"
-    return best.encoding, (Notice(file=shown, message=message),)
+        return None
+    return best.encoding
 
 
 def _is_utf8(head: bytes) -> bool:
     """Whether the head is UTF-8 but for a few stray bytes, which then cost a record, not the file."""
-    if len(head) == _HEAD_BYTES:
-        head = head[: max(head.rfind(b"\n"), len(head) - 4)]
-    text = head.decode("utf-8", errors="surrogateescape")
+    # A character that the end of the head cuts is no stray byte.
+    text = codecs.getincrementaldecoder("utf-8")("surrogateescape").decode(head)
     stray = sum("\udc80" <= char <= "\udcff" for char in text)
     if stray == 0:
         return True
@@ -191,19 +203,30 @@ def _is_utf8(head: bytes) -> bool:
     return multibyte > 4 * stray
 
 
-def _can_decode(head: bytes, codec: str) -> bool:
+def _known_codec(label: str, head: bytes) -> str | None:
+    """Return the codec a page declares, if it is one and fits the page."""
+    codec = "cp1252" if label.lower() in _WINDOWS_LABELS else label.lower()
     try:
-        head.decode(codec, errors="ignore")
-        head[: len(head) - 4].decode(codec)
-    except (LookupError, UnicodeDecodeError):
+        codecs.getincrementaldecoder(codec)("strict").decode(head)
+    except (LookupError, UnicodeError):
+        return None
+    return codec
+
+
+def _is_windows_text(head: bytes) -> bool:
+    """Whether the head is English as Windows writes it: curly quotes, dashes and a few accents."""
+    try:
+        text = head.decode("cp1252")
+    except UnicodeDecodeError:
         return False
-    return True
+    accented = sum(char > "\x7f" for char in text)
+    return accented <= _MAX_ACCENTED_SHARE * len(text) and _WINDOWS_TEXT.fullmatch(text) is not None
 
 
 def _decode_head(shown: str, head: bytes, encoding: str) -> str:
     try:
         return head.decode(encoding, errors="replace")
-    except LookupError as error:
+    except (LookupError, UnicodeError) as error:
         raise BadInput(shown, f"unknown encoding {encoding!r}: see --encoding") from error
 
 
@@ -241,7 +264,7 @@ def read_whole(source: OpenSource, max_bytes: int) -> str:
         line = data.count(b"\n", 0, error.start) + 1
         reason = f"byte {error.start} is not {source.encoding}: name the right encoding with --encoding"
         raise BadInput(source.name, reason, where=f"line {line}") from error
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def open_text(source: OpenSource, newline: str | None) -> io.TextIOWrapper:
@@ -249,4 +272,6 @@ def open_text(source: OpenSource, newline: str | None) -> io.TextIOWrapper:
 
     The record that holds such a surrogate goes to the quarantine, and the rest goes on.
     """
-    return io.TextIOWrapper(source.stream, encoding=source.encoding, errors="surrogateescape", newline=newline)
+    # Codecs of two and four bytes cannot keep a stray byte; they mark it as U+FFFD.
+    errors = "replace" if source.encoding.replace("_", "-").startswith(("utf-16", "utf-32")) else "surrogateescape"
+    return io.TextIOWrapper(source.stream, encoding=source.encoding, errors=errors, newline=newline)

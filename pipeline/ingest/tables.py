@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import TextIO
 
 from pipeline.errors import BadInput
@@ -12,7 +14,9 @@ from pipeline.ingest.raw import MAX_RAW_CHARS, BadRecord, RawRecord
 from pipeline.ingest.source import OpenSource, open_text
 
 DELIMITERS = {"csv": (",", ";", "\t", "|"), "tsv": ("\t",)}
-"""What may divide cells, by kind of source; of several, the one that gives most columns, the first of equals."""
+"""What may divide cells, by kind of source; see `_read_header` for the choice between several."""
+
+_MAX_HEADER_LINES = 20
 
 
 class _RecordTooLong(Exception):
@@ -25,7 +29,8 @@ class _Lines:
     def __init__(self, file: TextIO, max_record_chars: int) -> None:
         self._file = file
         self._limit = max_record_chars
-        self._pending: list[str] = []
+        self._pending: deque[str] = deque()
+        self._length = 0
         self.taken: list[str] = []
         self.number = 0
 
@@ -33,21 +38,23 @@ class _Lines:
         return self
 
     def __next__(self) -> str:
-        line = self._pending.pop(0) if self._pending else self._file.readline(self._limit + 1)
+        line = self._pending.popleft() if self._pending else self._file.readline(self._limit + 1)
         if not line:
             raise StopIteration
         self.taken.append(line)
         self.number += 1
-        if sum(map(len, self.taken)) > self._limit:
+        self._length += len(line)
+        if self._length > self._limit:
             raise _RecordTooLong
         return line
 
     def begin_record(self) -> None:
         self.taken = []
+        self._length = 0
 
     def keep_only_first(self) -> None:
         """Give back every line of the record but its first: they may be records of their own."""
-        self._pending = self.taken[1:] + self._pending
+        self._pending.extendleft(reversed(self.taken[1:]))
         self.number -= len(self.taken) - 1
         self.taken = self.taken[:1]
 
@@ -83,8 +90,7 @@ def read_table(
     csv.field_size_limit(max(csv.field_size_limit(), max_record_chars))
     with open_text(source, newline="") as file:
         lines = _Lines(file, max_record_chars)
-        header, delimiter = _read_header(source, lines)
-        check_columns(header)
+        header, delimiter = _read_header(source, lines, check_columns)
         own = is_own_table(header)
         while True:
             lines.begin_record()
@@ -102,28 +108,58 @@ def read_table(
             if not any(cell.strip() for cell in cells):
                 continue
             if len(cells) != len(header):
-                yield _reject(lines, start, f"{len(cells)} cells where the header has {len(header)} columns")
+                # Its quotes close, so its lines are one row, however many cells that has.
+                reason = f"{len(cells)} cells where the header has {len(header)} columns"
+                yield BadRecord(f"row at line {start}", reason, "".join(lines.taken)[:MAX_RAW_CHARS])
                 continue
             fields = {name: read_cell(cell, own=own) for name, cell in zip(header, cells, strict=True) if cell}
             yield RawRecord(fields, f"row at line {start}", "".join(lines.taken))
 
 
-def _read_header(source: OpenSource, lines: _Lines) -> tuple[Sequence[str], str]:
-    """Read the column names, and find out which delimiter a CSV file has: spreadsheets differ by country."""
-    file = source.name
-    try:
-        next(csv.reader(lines, strict=True))
-    except (csv.Error, _RecordTooLong, StopIteration) as error:
+def _read_header(
+    source: OpenSource, lines: _Lines, check_columns: Callable[[Sequence[str]], None]
+) -> tuple[Sequence[str], str]:
+    """Read the column names, and find out what divides them: spreadsheets differ by country.
+
+    Of the delimiters that leave no quote inside a name, those that give the columns needed go before those
+    that do not, and of these the one that gives most columns.
+    """
+    readings: dict[str, list[str]] = {}
+    with suppress(_RecordTooLong, StopIteration):
+        while not readings and len(lines.taken) < _MAX_HEADER_LINES:
+            next(lines)
+            for delimiter in DELIMITERS[source.kind]:
+                with suppress(csv.Error):
+                    names = _name_columns(next(csv.reader(lines.taken, delimiter=delimiter, strict=True)))
+                    if not any('"' in name for name in names):
+                        readings[delimiter] = names
+    if not readings:
         reason = "the header cannot be read: expected a line of column names, question and text among them"
-        raise BadInput(file, reason, where="line 1") from error
-    readings = {d: next(csv.reader(lines.taken, delimiter=d)) for d in DELIMITERS[source.kind]}
-    delimiter = max(readings, key=lambda d: len(readings[d]))
-    header = readings[delimiter]
-    names = [name.strip().removeprefix("\ufeff") for name in header]
-    double = next((name for name in names if name and names.count(name) > 1), None)
+        raise BadInput(source.name, reason, where="line 1")
+
+    def suits(delimiter: str) -> tuple[bool, int]:
+        return _passes(check_columns, readings[delimiter]), len(readings[delimiter])
+
+    delimiter = max(readings, key=suits)
+    names = readings[delimiter]
+    check_columns(names)
+    double = next((name for name in names if names.count(name) > 1), None)
     if double is not None:
-        raise BadInput(file, f"column {double!r} stands twice in the header", where="line 1")
-    return [name or f"column {place}" for place, name in enumerate(names, start=1)], delimiter
+        raise BadInput(source.name, f"column {double!r} stands twice in the header", where="line 1")
+    return names, delimiter
+
+
+def _passes(check_columns: Callable[[Sequence[str]], None], names: Sequence[str]) -> bool:
+    try:
+        check_columns(names)
+    except BadInput:
+        return False
+    return True
+
+
+def _name_columns(cells: Sequence[str]) -> list[str]:
+    names = [cell.strip().removeprefix("\ufeff") for cell in cells]
+    return [name or f"column {place}" for place, name in enumerate(names, start=1)]
 
 
 def _reject(lines: _Lines, start: int, reason: str) -> BadRecord:

@@ -1,0 +1,627 @@
+"""Every command as a user runs it: what it prints, what it writes, what it keeps."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.cli import run
+from pipeline.ingest import ReadOptions, read_answers
+from pipeline.schema import CALL_FIELDS, AnswerRecord, split_classified
+
+STANCE = [sys.executable, "-m", "pipeline"]
+FORMATS = ["jsonl", "csv", "tsv", "parquet"]
+Json = Any
+
+CLAIMS = {
+    "favor": ["Yes, {} works and I recommend it.", "I am all for {}, it is safe.", "Great, {} helps everyone."],
+    "against": ["No, {} is useless and unsafe.", "I advise against {}, avoid it.", "Never, {} harms and I would stop."],
+    "none": ["Which town do you live in?", "Please send a photograph first.", "Thank you for asking about {}."],
+}
+TOPICS = ["a night guard", "collagen powder", "cupping", "an ice roller", "dry brushing", "jaw massage", "silk pillows"]
+
+
+def claims() -> list[dict[str, str]]:
+    """Labelled answers under labels that are not medstance's own."""
+    return [
+        {"question": f"Is {topic} any good?", "text": f"{text.format(topic)} Note {n}.", "label": label}
+        for topic in TOPICS
+        for label, texts in CLAIMS.items()
+        for n, text in enumerate(texts)
+    ]
+
+
+def write_jsonl(path: Path, rows: Sequence[dict[str, Any]]) -> str:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return str(path)
+
+
+def read_jsonl(data: bytes | Path) -> list[Json]:
+    return [json.loads(line) for line in (data.read_bytes() if isinstance(data, Path) else data).splitlines()]
+
+
+def stance(*arguments: str, **options: Any) -> subprocess.CompletedProcess[bytes]:
+    """Run the command in a process of its own."""
+    return subprocess.run([*STANCE, *arguments], capture_output=True, check=False, timeout=120, **options)
+
+
+@pytest.fixture(scope="session")
+def claims_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small model of labels that are not medstance's own, without order."""
+    folder = tmp_path_factory.mktemp("claims")
+    data = write_jsonl(folder / "claims.jsonl", claims())
+    assert run(["train", data, "-o", str(folder / "claims"), "--folds", "3"]) == 0
+    return folder / "claims"
+
+
+@pytest.fixture(scope="session")
+def page(samples: Path) -> str:
+    return str(samples / "laser_while_nursing.txt")
+
+
+@pytest.fixture(scope="session")
+def classified(page: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("classified") / "classified.jsonl"
+    assert run(["classify", page, "-o", str(path)]) == 0
+    return path
+
+
+# ---------------------------------------------------------------- ingest
+
+
+def test_ingest_writes_answer_records_to_standard_output_and_messages_elsewhere(
+    page: str, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    assert run(["ingest", page]) == 0
+    out, err = capsysbinary.readouterr()
+    rows = read_jsonl(out)
+    assert len(rows) == 9
+    assert [row["position"] for row in rows] == list(range(1, 10))
+    assert rows[1]["respondent"]["name"] == "Marit Achterberg-Quist"
+    assert err == b"9 answers read\n"
+
+
+@pytest.mark.parametrize("format_name", FORMATS)
+def test_what_ingest_writes_ingest_reads_again_unchanged(
+    page: str, tmp_path: Path, format_name: str, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    assert run(["ingest", page]) == 0
+    expected = capsysbinary.readouterr().out
+    assert run(["ingest", page, "-o", str(tmp_path / f"out.{format_name}")]) == 0
+    assert run(["ingest", str(tmp_path / f"out.{format_name}")]) == 0
+    assert capsysbinary.readouterr().out == expected
+
+
+@pytest.mark.parametrize("format_name", FORMATS)
+def test_a_format_on_standard_output_is_the_one_in_the_file(
+    page: str, tmp_path: Path, format_name: str, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    path = tmp_path / f"out.{format_name}"
+    assert run(["ingest", page, "-o", str(path)]) == 0
+    capsysbinary.readouterr()
+    assert run(["ingest", page, "--format", format_name]) == 0
+    assert capsysbinary.readouterr().out == path.read_bytes()
+
+
+def test_a_named_format_counts_more_than_the_files_name(page: str, tmp_path: Path) -> None:
+    assert run(["ingest", page, "-o", str(tmp_path / "out.txt"), "--format", "csv"]) == 0
+    assert (tmp_path / "out.txt").read_bytes().startswith(b"question_id,")
+
+
+def test_a_users_own_column_names_are_mapped(tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    (tmp_path / "mine.csv").write_text("Frage,Antwort\nIst es gut?,Ja.\n", encoding="utf-8")
+    arguments = ["--column", "question=Frage", "--column", "text=Antwort"]
+    assert run(["ingest", str(tmp_path / "mine.csv"), *arguments]) == 0
+    (row,) = read_jsonl(capsysbinary.readouterr().out)
+    assert (row["question"], row["text"]) == ("Ist es gut?", "Ja.")
+
+
+# ---------------------------------------------------------------- classify
+
+
+def test_classify_adds_the_fields_of_the_design_in_input_order(page: str, classified: Path) -> None:
+    rows = read_jsonl(classified)
+    before = [r.to_row() for r in read_answers([page], ReadOptions()) if isinstance(r, AnswerRecord)]
+    assert [{name: row[name] for name in record} for row, record in zip(rows, before, strict=True)] == before
+    for row, record in zip(rows, before, strict=True):
+        assert row.keys() - record.keys() == set(CALL_FIELDS)
+        assert sum(row["posteriors"].values()) == pytest.approx(1, abs=1e-3)
+        assert row["stance"] in row["posteriors"]
+        for passage in row["evidence"]:
+            assert row[passage["field"]][passage["start"] : passage["end"]] == passage["quote"]
+
+
+@pytest.mark.parametrize("format_name", FORMATS)
+def test_every_format_of_classified_answers_holds_the_same_calls(
+    page: str, classified: Path, tmp_path: Path, format_name: str
+) -> None:
+    path = tmp_path / f"out.{format_name}"
+    assert run(["classify", page, "-o", str(path)]) == 0
+    calls = [split_classified(r) for r in read_answers([str(path)], ReadOptions()) if isinstance(r, AnswerRecord)]
+    assert [call.to_row() for call in calls if call] == read_jsonl(classified)
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_every_column_of_the_users_own_is_kept_those_named_like_a_call_as_input(
+    tmp_path: Path, kind: str, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    own = {"side": "left", "model": "T-800", "ward": "B, 2", "=note": "x", "respondent.shoe": "42", "stance": "firm"}
+    row = {"question": "Is it safe?", "text": "Yes, quite safe."} | own
+    path = tmp_path / f"mine.{kind}"
+    if kind == "csv":
+        with path.open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([list(row), list(row.values())])
+    else:
+        write_jsonl(path, [row])
+    assert run(["classify", str(path)]) == 0
+    (found,) = read_jsonl(capsysbinary.readouterr().out)
+    assert {name: found[f"input_{name}"] for name in ("side", "model", "stance")} == {
+        name: own[name] for name in ("side", "model", "stance")
+    }
+    assert (found["ward"], found["=note"], found["respondent"]["shoe"]) == ("B, 2", "x", "42")
+
+
+def test_classifying_what_classify_wrote_changes_nothing(
+    classified: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    assert run(["classify", str(classified)]) == 0
+    assert capsysbinary.readouterr().out == classified.read_bytes()
+
+
+def test_the_same_sources_give_the_same_bytes_and_stand_in_the_order_named(
+    page: str, samples: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    sources = [page, str(samples / "chin_implant.html"), str(samples / "answers.csv")]
+    outs = []
+    for order in (sources, sources, sources[::-1]):
+        assert run(["classify", *order]) == 0
+        outs.append(capsysbinary.readouterr().out)
+    assert outs[0] == outs[1]
+    assert sorted(outs[0].splitlines()) == sorted(outs[2].splitlines())
+    for out, order in ((outs[0], sources), (outs[2], sources[::-1])):
+        assert list(dict.fromkeys(row["source"]["file"] for row in read_jsonl(out))) == order
+
+
+# ---------------------------------------------------------------- report
+
+
+def report_json(arguments: Sequence[str], capsysbinary: pytest.CaptureFixture[bytes]) -> Json:
+    capsysbinary.readouterr()
+    assert run(["report", *arguments, "--json"]) == 0
+    return json.loads(capsysbinary.readouterr().out)
+
+
+def test_a_report_on_classified_answers_does_not_classify_them_again(
+    classified: Path, tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    # The analyst has corrected a call: a model would not give it.
+    rows = read_jsonl(classified)
+    for row in rows:
+        row.update(stance="neutral", side="neutral", confidence=1.0, abstained=False, model="analyst@1")
+    report = report_json([write_jsonl(tmp_path / "corrected.jsonl", rows)], capsysbinary)
+    assert report["model"]["names"] == ["analyst@1"]
+    assert report["questions"][0]["answers"] == rows
+    assert report["questions"][0]["sides"]["neutral"]["n"] == len(rows)
+
+
+def test_a_report_on_a_mix_classifies_what_is_not_classified_and_keeps_the_order(
+    page: str, classified: Path, tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    whole = report_json([page], capsysbinary)
+    rows = read_jsonl(classified)
+    raw = [{name: value for name, value in row.items() if name not in CALL_FIELDS} for row in rows]
+    mix = [row if n % 2 else bare for n, (row, bare) in enumerate(zip(rows, raw, strict=True))]
+    assert report_json([write_jsonl(tmp_path / "mix.jsonl", mix)], capsysbinary) == whole
+
+
+@pytest.mark.parametrize("format_name", FORMATS)
+def test_a_report_is_the_same_on_a_page_and_on_its_classified_answers_in_any_format(
+    page: str, tmp_path: Path, format_name: str, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    path = str(tmp_path / f"classified.{format_name}")
+    assert run(["classify", page, "-o", path]) == 0
+    assert report_json([path], capsysbinary) == report_json([page], capsysbinary)
+
+
+def test_a_report_goes_to_several_files_at_once_and_not_to_the_terminal(
+    page: str, tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    outputs = [str(tmp_path / f"out.{suffix}") for suffix in ("html", "md", "json", "csv")]
+    assert run(["report", page, *(part for path in outputs for part in ("-o", path))]) == 0
+    out, err = capsysbinary.readouterr()
+    assert out == b""
+    assert [line for line in err.decode().splitlines() if line.startswith("report written to")] == [
+        f"report written to {path}" for path in outputs
+    ]
+    for path in outputs:
+        format_name = path.rsplit(".", 1)[1]
+        assert run(["report", page, "--format", format_name]) == 0
+        assert capsysbinary.readouterr().out == Path(path).read_bytes()
+
+
+def test_a_report_without_a_file_is_a_table_on_the_terminal(
+    page: str, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    assert run(["report", page]) == 0
+    out, err = capsysbinary.readouterr()
+    assert out.decode().startswith("Is laser hair removal safe while I am breastfeeding?\n")
+    assert b"Ingeborg Castellanos-Roe" in out
+    assert err == b""
+
+
+def test_the_rule_of_the_verdict_can_be_set_and_stands_in_the_report(
+    page: str, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    assert report_json([page], capsysbinary)["rule"]["name"] == "delphi-75"
+    report = report_json([page, "--min-answers", "20", "--consensus-share", "0.9"], capsysbinary)
+    assert report["questions"][0]["verdict"]["strength"] == "insufficient"
+    assert (report["rule"]["share"], report["rule"]["min_answers"]) == (0.9, 20)
+    assert report["rule"]["name"] != "delphi-75"
+
+
+@pytest.mark.parametrize("columns", ["wide", "", "-3", "0", "80.5"])
+def test_whatever_the_variable_columns_holds_a_report_is_printed(
+    page: str, columns: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    assert run(["report", page]) == 0
+
+
+# ---------------------------------------------------------------- explain
+
+
+def test_explain_says_the_same_in_words_and_in_json(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    arguments = ["explain", "-q", "Is a thread lift worth it?", "It works, but I would not do it."]
+    assert run([*arguments, "--json"]) == 0
+    row = json.loads(capsysbinary.readouterr().out)
+    assert {"stance", "side", "posteriors", "confidence", "abstained", "evidence", "model", "words"} <= row.keys()
+    assert run(arguments) == 0
+    shown = capsysbinary.readouterr().out.decode()
+    assert shown.startswith(row["stance"].replace("_", " "))
+    assert f"{row['total']:+.3f}  in all" in shown
+
+
+def test_explain_calls_an_answer_as_classify_does(tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    row = {"question": "Is it safe?", "text": "I would not.", "headline": "Better not", "proposition": "doing it"}
+    assert run(["classify", write_jsonl(tmp_path / "in.jsonl", [row])]) == 0
+    (call,) = read_jsonl(capsysbinary.readouterr().out)
+    options = ["--headline", row["headline"], "--proposition", row["proposition"], "--json"]
+    assert run(["explain", "-q", row["question"], row["text"], *options]) == 0
+    explained = json.loads(capsysbinary.readouterr().out)
+    assert {name: explained[name] for name in CALL_FIELDS} == {name: call[name] for name in CALL_FIELDS}
+
+
+def test_explain_reads_the_answer_from_standard_input() -> None:
+    done = stance("explain", "-q", "Is it safe?", "-", "--json", input="Yes, caf\u00e9-safe.".encode())
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["words"]
+
+
+# ---------------------------------------------------------------- train, evaluate
+
+
+def test_labels_of_the_users_own_make_a_model_without_order(
+    claims_model: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    assert run(["models", "show", str(claims_model), "--json"]) == 0
+    scheme = json.loads(capsysbinary.readouterr().out)["scheme"]
+    assert [(x["name"], x["side"], x["value"]) for x in scheme["labels"]] == [
+        (name, name, None) for name in ("against", "favor", "none")
+    ]
+
+
+def test_a_model_of_the_users_own_labels_classifies_and_reports(
+    claims_model: Path, tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    texts = ["Yes, I recommend it, it works.", "No, avoid it, it is useless and unsafe.", "Yes, great, it helps."] * 3
+    rows = [{"question": "Is oil pulling any good?", "text": f"{text} {n}"} for n, text in enumerate(texts)]
+    path = str(tmp_path / "classified.csv")
+    model = ["--model", str(claims_model)]
+    assert run(["classify", write_jsonl(tmp_path / "in.jsonl", rows), *model, "-o", path]) == 0
+    report = report_json([path, *model], capsysbinary)
+    (question,) = report["questions"]
+    assert question["agreement"] is None
+    assert set(question["sides"]) == set(question["prevalence"]) == {"against", "favor", "none"}
+    stances = [answer["stance"] for answer in question["answers"]]
+    assert stances == ["favor", "against", "favor"] * 3
+    assert all(answer["side"] == answer["stance"] for answer in question["answers"])
+    for format_name in ("table", "md", "html", "csv"):
+        assert run(["report", path, *model, "--format", format_name]) == 0
+        assert b"favor" in capsysbinary.readouterr().out
+
+
+def test_answers_classified_under_other_labels_are_bad_input_that_points_to_model(
+    claims_model: Path, classified: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["report", str(classified), "--model", str(claims_model)]) == 3
+    assert "see --model" in capfd.readouterr().err
+
+
+def test_explain_works_with_a_model_of_the_users_own_labels(
+    claims_model: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    assert run(["explain", "-q", "Is it good?", "I recommend it.", "--model", str(claims_model), "--json"]) == 0
+    assert json.loads(capsysbinary.readouterr().out)["stance"] == "favor"
+
+
+def test_the_same_training_gives_the_same_bytes(claims_model: Path, tmp_path: Path) -> None:
+    data = write_jsonl(tmp_path / "claims.jsonl", claims())
+    assert run(["train", data, "-o", str(tmp_path / "claims"), "--folds", "3"]) == 0
+    files = sorted(path.name for path in claims_model.iterdir())
+    assert sorted(path.name for path in (tmp_path / "claims").iterdir()) == files
+    for name in files:
+        assert (tmp_path / "claims" / name).read_bytes() == (claims_model / name).read_bytes(), name
+
+
+def test_training_prints_its_scores_or_json(tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    data = write_jsonl(tmp_path / "claims.jsonl", claims())
+    train = ["train", data, "-o", str(tmp_path / "m"), "--folds", "2"]
+    assert run([*train, "--json"]) == 0
+    row = json.loads(capsysbinary.readouterr().out)
+    assert row["model"].startswith("m@")
+    assert row["n_folds"] == 2
+    assert run(train) == 0
+    out, err = capsysbinary.readouterr()
+    assert re.search(rf"exact labels right +{row['accuracy']:.3f}", out.decode())
+    assert f"model {row['model']} written to" in err.decode()
+
+
+def test_labels_that_are_not_in_the_scheme_are_quarantined_by_place(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    scheme = tmp_path / "scheme.toml"
+    scheme.write_text(
+        'name = "claims"\n' + "".join(f'[[label]]\nname = "{n}"\nside = "{n}"\n' for n in CLAIMS), encoding="utf-8"
+    )
+    rows = claims()
+    rows[4]["label"] = "agianst"
+    del rows[7]["label"]
+    data = write_jsonl(tmp_path / "claims.jsonl", rows)
+    assert run(["train", data, "-o", str(tmp_path / "m"), "--scheme", str(scheme), "--folds", "2"]) == 5
+    rejected = {row["locator"]: row for row in read_jsonl(tmp_path / "m.quarantine.jsonl")}
+    assert rejected.keys() == {"line 5", "line 8"}
+    assert "'agianst' is no label of the scheme (favor, against, none)" in rejected["line 5"]["reason"]
+    assert {row["column"] for row in rejected.values()} == {"label"}
+    assert "2 records left out" in capfd.readouterr().err
+    assert run(["models", "verify", str(tmp_path / "m")]) == 0
+
+
+def test_evaluating_on_training_answers_warns_that_the_scores_flatter(
+    claims_model: Path, tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    fresh = [{"question": "Is yoga good?", "text": "I recommend it.", "label": "favor"}]
+    old = [row | {"text": row["text"].upper() + " "} for row in claims()[:6]]
+    data = write_jsonl(tmp_path / "data.jsonl", [*old, *fresh])
+    assert run(["evaluate", data, "--model", str(claims_model), "--json"]) == 0
+    out, err = capsysbinary.readouterr()
+    row = json.loads(out)
+    assert (row["n_answers"], row["n_seen_in_training"]) == (7, 6)
+    assert b"warning: 6 of 7 answers were in the model's training data" in err
+
+
+def test_evaluating_on_new_answers_warns_of_nothing(
+    claims_model: Path, tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    rows = [
+        {"question": "Is yoga good?", "text": "I recommend it, it works.", "label": "favor"},
+        {"question": "Is yoga good?", "text": "Avoid it, useless and unsafe.", "label": "against"},
+    ]
+    data = write_jsonl(tmp_path / "data.jsonl", rows)
+    assert run(["evaluate", data, "--model", str(claims_model)]) == 0
+    out, err = capsysbinary.readouterr()
+    assert out.decode().startswith("2 answers to 1 questions, model claims@")
+    assert err == b""
+
+
+# ---------------------------------------------------------------- models
+
+
+def test_models_list_names_the_default_model(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    assert run(["models", "list", "--json"]) == 0
+    rows = json.loads(capsysbinary.readouterr().out)
+    default = next(row for row in rows if row["name"] == "default")
+    assert run(["models", "list"]) == 0
+    shown = capsysbinary.readouterr().out.decode()
+    assert len(shown.splitlines()) == len(rows)
+    for value in (default["digest"], str(default["n_answers"]), default["path"]):
+        assert value in shown
+
+
+def test_models_show_prints_the_card_or_the_manifest(
+    claims_model: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    assert run(["models", "show", str(claims_model)]) == 0
+    assert capsysbinary.readouterr().out == (claims_model / "README.md").read_bytes()
+    assert run(["models", "show", str(claims_model), "--json"]) == 0
+    manifest = json.loads((claims_model / "manifest.json").read_bytes())
+    assert json.loads(capsysbinary.readouterr().out) == manifest
+
+
+def test_models_verify_says_that_a_model_is_intact(
+    claims_model: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    assert run(["models", "verify", str(claims_model), "default"]) == 0
+    lines = capsysbinary.readouterr().out.decode().splitlines()
+    assert [line.split("  ")[1] for line in lines] == ["intact", "intact"]
+    assert lines[0].startswith("claims@")
+    assert run(["models", "verify"]) == 0
+
+
+# ---------------------------------------------------------------- help
+
+
+@pytest.mark.parametrize(
+    ("command", "names"),
+    [
+        ("", "ingest classify report explain train evaluate models --version --show-completion"),
+        ("ingest", "SOURCE... -o --format --kind --encoding --column --quarantine"),
+        ("classify", "SOURCE... -o --model --format --kind --encoding --column --quarantine"),
+        ("report", "SOURCE... -o --model --format --json --consensus-share --min-answers --kind --quarantine"),
+        ("explain", "TEXT --question -q --headline --proposition --model --json"),
+        ("train", "LABELLED... -o --scheme --folds --json --kind --quarantine"),
+        ("evaluate", "LABELLED... --model --json --kind --quarantine"),
+        ("models", "list show verify"),
+        ("models list", "--json"),
+        ("models show", "MODEL --json"),
+        ("models verify", "MODEL..."),
+    ],
+)
+def test_the_help_of_every_command_names_its_options_and_an_example(
+    command: str, names: str, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    shown = {}
+    for flag in ("--help", "-h"):
+        assert run([*command.split(), flag]) == 0
+        shown[flag] = capsysbinary.readouterr().out.decode()
+    assert shown["--help"] == shown["-h"]
+    assert [name for name in names.split() if name not in shown["-h"]] == []
+    if command != "models":
+        assert f"stance {command}".strip() in shown["-h"].split("\n", 1)[1]
+
+
+@pytest.mark.parametrize("command", [[], ["models"]], ids=["stance", "stance models"])
+def test_a_command_without_arguments_shows_its_help_as_help(command: list[str]) -> None:
+    done = stance(*command)
+    assert done.returncode in {0, 2}
+    lines = (done.stdout + done.stderr).decode().splitlines()
+    assert "Commands:" in lines
+    assert lines[0].startswith("Usage: stance ")
+
+
+def test_the_version_is_printed(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    assert run(["--version"]) == 0
+    assert re.fullmatch(r"medstance \d+\.\d+\.\d+\S*\n", capsysbinary.readouterr().out.decode())
+
+
+def test_help_needs_neither_spacy_nor_scikit_learn() -> None:
+    code = (
+        "import sys, pipeline.cli; pipeline.cli.run(['--help']); print({'spacy', 'sklearn', 'numpy'} & {*sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert done.stdout.decode().splitlines()[-1] == "set()"
+
+
+# ---------------------------------------------------------------- as a process
+
+
+def test_commands_pipe_into_one_another(page: str) -> None:
+    ingested = stance("ingest", page)
+    classified = stance("classify", "-", input=ingested.stdout)
+    report = stance("report", "-", "--json", input=classified.stdout)
+    assert [done.returncode for done in (ingested, classified, report)] == [0, 0, 0]
+    assert report.stdout == stance("report", page, "--json").stdout
+
+
+@pytest.mark.parametrize("name", ["laser_while_nursing.txt", "chin_implant.html", "answers.csv", "answers.jsonl"])
+def test_standard_input_is_read_as_the_file_would_be(
+    samples: Path, name: str, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    assert run(["ingest", str(samples / name)]) == 0
+    expected = read_jsonl(capsysbinary.readouterr().out)
+    for row in expected:
+        row["source"]["file"] = "<stdin>"
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO((samples / name).read_bytes())))
+    assert run(["ingest", "-"]) == 0
+    assert read_jsonl(capsysbinary.readouterr().out) == expected
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["ingest"], ["ingest", "--format", "csv"], ["report", "--json"]],
+    ids=" ".join,
+)
+def test_a_reader_that_has_enough_ends_the_command_quietly(tmp_path: Path, command: list[str]) -> None:
+    rows = [{"question": f"Is it safe {n}?", "text": "Yes, it is safe. " + "x" * 5000} for n in range(40)]
+    source = write_jsonl(tmp_path / "many.jsonl", rows)
+    with subprocess.Popen([*STANCE, *command, source], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline()
+        process.stdout.close()
+        said = process.stderr.read().decode()
+    assert "Traceback" not in said
+    assert "BrokenPipe" not in said
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize("command", [["--help"], ["--version"], ["models", "list"]], ids=" ".join)
+def test_a_reader_that_is_gone_ends_the_command_quietly(command: list[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run([*STANCE, *command], stdout=writer, stderr=subprocess.PIPE, check=False)
+    finally:
+        os.close(writer)
+    assert done.stderr == b""
+    assert done.returncode == 0
+
+
+def on_a_terminal(arguments: Sequence[str], environment: dict[str, str]) -> str:
+    """Run a command whose standard output is a terminal, and return what it wrote there."""
+    master, slave = pty.openpty()
+    kept = {name: value for name, value in os.environ.items() if name not in {"NO_COLOR", "COLUMNS"}}
+    process = subprocess.Popen(
+        [*STANCE, *arguments], stdout=slave, stderr=subprocess.DEVNULL, env=kept | {"TERM": "xterm"} | environment
+    )
+    os.close(slave)
+    pieces = []
+    try:
+        while piece := os.read(master, 65536):
+            pieces.append(piece)
+    except OSError:
+        pass  # On Linux a terminal whose other end is closed gives an error instead of an end.
+    finally:
+        os.close(master)
+    assert process.wait() == 0
+    return b"".join(pieces).decode()
+
+
+def test_no_color_is_honoured_and_a_terminal_gets_colour_without_it(classified: Path) -> None:
+    assert "\x1b[" in on_a_terminal(["report", str(classified)], {})
+    assert "\x1b" not in on_a_terminal(["report", str(classified)], {"NO_COLOR": "1"})
+
+
+def test_what_is_no_terminal_gets_no_colour(
+    classified: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    assert run(["report", str(classified)]) == 0
+    assert b"\x1b" not in capsysbinary.readouterr().out
+
+
+@pytest.mark.parametrize("words", ["stance cl", "stance models ver"])
+def test_the_shell_completes_commands(words: str) -> None:
+    environment = {"_STANCE_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    done = stance(env=os.environ | environment)
+    assert done.stdout.decode().split() == [{"cl": "classify", "ver": "verify"}[words.split()[-1]]]
+    assert done.stderr == b""
+
+
+def test_a_completion_script_can_be_printed() -> None:
+    done = stance("--show-completion", "bash", env=os.environ | {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"})
+    assert b"_STANCE_COMPLETE=complete_bash" in done.stdout
+    assert done.stderr == b""
+
+
+def test_a_report_is_printed_whatever_the_encoding_of_the_terminal(classified: Path) -> None:
+    done = stance("report", str(classified), env=os.environ | {"PYTHONIOENCODING": "latin-1"})
+    assert b"Traceback" not in done.stderr
+    assert done.returncode == 0
+    assert b"Ingeborg Castellanos-Roe" in done.stdout
+
+
+def test_progress_is_not_written_where_nobody_watches(page: str, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    assert run(["classify", page]) == 0
+    assert capsysbinary.readouterr().err == b"9 answers classified\n"

@@ -1,0 +1,427 @@
+"""Terminal, JSON, Markdown and CSV: the same numbers as everywhere, and no text that acts."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import unicodedata
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from markdown_it import MarkdownIt
+from rich.cells import cell_len
+from selectolax.lexbor import LexborHTMLParser
+
+from pipeline.aggregate import ConsensusRule, aggregate_question
+from pipeline.report import (
+    render_csv,
+    render_explanation,
+    render_html,
+    render_json,
+    render_markdown,
+    render_scores,
+    render_terminal,
+)
+from pipeline.report.wording import (
+    name_line,
+    percent,
+    quote_of,
+    rating_line,
+    respondent_line,
+    verdict_sentence,
+    verdict_title,
+)
+from pipeline.schema import AnswerRecord, ClassifiedAnswer, LabelScheme, Report, StanceCall
+
+HARMLESS = "HARMLESS"
+MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+
+
+def build_answer(
+    scheme: LabelScheme, stance: str, place: int = 1, *, abstained: bool = False, quote: str = "", **fields: Any
+) -> ClassifiedAnswer:
+    record = {
+        "question_id": "q",
+        "question": "Is it worth it?",
+        "answer_id": f"a{place}",
+        "position": place,
+        "text": "Some words.",
+        "source": {"file": "f", "locator": f"line {place}"},
+    }
+    evidence = [{"field": "text", "start": 0, "end": 1, "quote": quote, "weight": 1.0}] if quote else []
+    call = StanceCall.model_validate(
+        {
+            "stance": stance,
+            "side": scheme.side_of(stance),
+            "posteriors": {name: float(name == stance) for name in scheme.names},
+            "confidence": 0.75,
+            "abstained": abstained,
+            "evidence": evidence,
+            "model": "m@1",
+        }
+    )
+    return ClassifiedAnswer(answer=AnswerRecord.model_validate(record | fields), call=call)
+
+
+def build_report(panels: list[list[ClassifiedAnswer]], scheme: LabelScheme, **fields: Any) -> Report:
+    rule = ConsensusRule(n_draws=200)
+    given = {
+        "medstance": "0",
+        "model": {"names": ["m@1"], "scheme": scheme.name, "side_accuracy": 0.8},
+        "rule": vars(rule),
+        "warnings": (),
+        "disclaimer": "No advice.",
+        "questions": tuple(aggregate_question(panel, scheme, rule) for panel in panels),
+    }
+    return Report.model_validate(given | fields)
+
+
+def report_of(text: str, scheme: LabelScheme, n_questions: int = 2) -> Report:
+    """Build a report with the text in every field a source can fill."""
+    fields = {
+        "question": text,
+        "proposition": text,
+        "headline": text,
+        "text": text,
+        "respondent": dict.fromkeys(("name", "credentials", "specialty", "location"), text),
+        "source": {"file": text, "locator": text},
+    }
+    stances = [scheme.names[0]] * 5 + [scheme.names[1]]
+    panels = [
+        [
+            build_answer(scheme, s, n, quote=text if n % 2 else "", abstained=n == 2, question_id=f"q{q}", **fields)
+            for n, s in enumerate(stances, start=1)
+        ]
+        for q in range(n_questions)
+    ]
+    model = {"names": [text], "scheme": text, "side_accuracy": None}
+    return build_report(panels, scheme, warnings=(text,), model=model)
+
+
+@pytest.fixture
+def panel_report(scheme: LabelScheme) -> Report:
+    stances = ["against"] * 3 + ["cautiously_against"] * 5 + ["neutral"] + ["supportive"] * 2 + ["no_stance"]
+    panel = [build_answer(scheme, stance, n) for n, stance in enumerate(stances, start=1)]
+    return build_report([[*panel, build_answer(scheme, "against", 20, abstained=True)]], scheme)
+
+
+def squeeze(text: str) -> str:
+    return " ".join(text.split())
+
+
+# ---------------------------------------------------------------- the same numbers
+
+
+def test_every_form_of_a_report_shows_the_same_verdict_counts_and_agreement(panel_report: Report) -> None:
+    consensus = panel_report.questions[0]
+    html = LexborHTMLParser(render_html(panel_report))
+    assert html.body is not None
+    markdown = render_markdown(panel_report).replace("\\", "")
+    shown = [render_terminal(panel_report, width=140), markdown, html.body.text(deep=True)]
+    sentence = "Majority: 8 of 11 answers with a stance oppose it, more than half, below the 75 % of a consensus."
+    chance = f"Probability of this verdict: {percent(consensus.verdict.probability or 0)}."
+    counts = "13 answers: 11 with a stance, 1 without, 1 too unsure to call."
+    agreement = f"Agreement {consensus.agreement:+.2f}"
+    for text in map(squeeze, shown):
+        for part in (sentence, chance, counts, agreement):
+            assert part in text
+
+
+def test_every_form_of_a_report_shows_the_same_shares_and_intervals(panel_report: Report) -> None:
+    row = json.loads(render_json(panel_report))["questions"][0]
+    cells = next(csv.DictReader(io.StringIO(render_csv(panel_report))))
+    html = LexborHTMLParser(render_html(panel_report))
+    bars = {
+        node.css("th")[0].text(): [td.text() for td in node.css("td.number")] for node in html.css("tr.side, tr.stance")
+    }
+    terminal, markdown = squeeze(render_terminal(panel_report, width=140)), render_markdown(panel_report)
+    for kind in ("sides", "prevalence"):
+        for name, found in row[kind].items():
+            words = f"{found['share'] * 100:.0f} % ({found['low'] * 100:.0f} to {found['high'] * 100:.0f} %)"
+            plain = name.replace("_", " ")
+            assert bars[plain] == [str(found["n"]), words]
+            title = f"**{plain}**" if kind == "sides" else plain
+            assert f"| {title} | {found['n']} | {words} |" in markdown
+            if kind == "sides":
+                assert re.search(rf"{name} +{found['n']} [█ ]*{re.escape(words)}", terminal)
+            for part, value in found.items():
+                assert float(cells[f"{kind}.{name}.{part}"]) == value
+    for name in ("n_answers", "n_with_stance", "n_no_stance", "n_abstained", "agreement"):
+        assert float(cells[name]) == row[name]
+    assert cells["verdict.side"] == row["verdict"]["side"]
+    assert float(cells["verdict.probability"]) == row["verdict"]["probability"]
+
+
+def test_json_holds_the_consensus_record_of_the_design_and_nothing_is_lost(panel_report: Report) -> None:
+    row = json.loads(render_json(panel_report))
+    assert {"questions", "model", "rule", "warnings"} <= row.keys()
+    consensus = row["questions"][0]
+    wanted = "question_id question n_answers n_with_stance prevalence sides verdict agreement dissent answers"
+    assert set(wanted.split()) <= consensus.keys()
+    assert consensus["answers"] == [a.to_row() for a in panel_report.questions[0].answers]
+    assert row == panel_report.to_row() | {"warnings": []}
+
+
+@pytest.mark.parametrize("render", [render_terminal, render_json, render_markdown, render_csv, render_html])
+def test_a_report_renders_to_the_same_text_each_time(panel_report: Report, render: Callable[[Report], str]) -> None:
+    assert render(panel_report) == render(panel_report)
+
+
+@pytest.mark.parametrize("render", [render_terminal, render_markdown, render_html])
+def test_every_answer_stands_in_the_report_with_its_words(scheme: LabelScheme, render: Callable[[Report], str]) -> None:
+    panel = [build_answer(scheme, "against", n, text=f"Reason {n}") for n in range(1, 13)]
+    rendered = render(build_report([panel], scheme))
+    assert not [n for n in range(1, 13) if not re.search(rf"Reason {n}\b", rendered)]
+
+
+# ---------------------------------------------------------------- Markdown
+
+MARKUP = [
+    "*em* **strong** _em_ __strong__",
+    "~~gone~~",
+    "`code` ``more``",
+    "```\nfence",
+    "# heading",
+    "## heading ##",
+    "> quote",
+    "- item",
+    "+ item",
+    "* item",
+    "1. First, stop.",
+    "7) Then, rest.",
+    "1986. A good year.",
+    "- [ ] task",
+    "---",
+    "***",
+    "===",
+    "    indented",
+    "\tindented",
+    "text\n===",
+    "[here](javascript:alert(1))",
+    "[here]: http://e.example",
+    "[^1]",
+    "![picture](http://e.example/x.png)",
+    "<http://e.example>",
+    "<b>bold</b> <script>alert(1)</script>",
+    "<!-- gone -->",
+    "&lt;b&gt; &copy; &#42;",
+    "a | b | c",
+    "|---|",
+    "back\\slash \\* \\",
+    "line one\n\n\nline two",
+    "two spaces  \nbreak",
+    "{{7*7}}",
+    "\u2028- item",
+]
+
+
+def markup_of(markdown: str) -> list[str]:
+    """Return the types of all tokens that are more than text."""
+    tokens = [child for token in MARKDOWN.parse(markdown) for child in (token, *(token.children or []))]
+    return [token.type for token in tokens if token.type not in {"text", "text_special"}]
+
+
+def text_of(markdown: str) -> str:
+    tokens = [child for token in MARKDOWN.parse(markdown) for child in (token.children or [])]
+    return "\n".join(token.content for token in tokens if token.content)
+
+
+@pytest.mark.parametrize("text", MARKUP, ids=repr)
+def test_no_text_of_an_answer_acts_as_markdown(scheme: LabelScheme, text: str) -> None:
+    harmless, hostile = (render_markdown(report_of(t, scheme)) for t in (HARMLESS, text))
+    assert markup_of(hostile) == markup_of(harmless)
+    joined = "".join(text_of(hostile).split())
+    assert joined == "".join(text_of(harmless).replace(HARMLESS, text).split())
+
+
+@pytest.mark.parametrize("label", ["a|b", "*no*", "<b>no</b>", "[no](http://e.example)", "`no`"])
+def test_no_label_of_the_users_own_acts_as_markdown(label: str) -> None:
+    reports = [report_of("Some words.", LabelScheme.from_labels("s", [name, "yes"])) for name in (label, HARMLESS)]
+    hostile, harmless = map(render_markdown, reports)
+    assert markup_of(hostile) == markup_of(harmless)
+
+
+def test_markdown_says_when_answers_are_too_few(scheme: LabelScheme) -> None:
+    report = build_report([[build_answer(scheme, "against")]], scheme)
+    assert "Too few answers to say: 1 of 1 take a stance" in render_markdown(report)
+
+
+# ---------------------------------------------------------------- CSV
+
+FORMULAS = ["=1+1", "+1+1", "-1+1", "@SUM(A1)", "\t=1+1", "\r=1+1", '=HYPERLINK("http://e.example";"x")', "'=1"]
+
+
+@pytest.mark.parametrize("text", FORMULAS, ids=repr)
+def test_no_cell_of_a_csv_report_begins_like_a_formula(scheme: LabelScheme, text: str) -> None:
+    report = report_of(text, scheme)
+    rows = list(csv.reader(io.StringIO(render_csv(report), newline="")))
+    assert len(rows) == 3
+    for cell in (cell for row in rows for cell in row if cell[:1] in tuple("=+-@\t\r")):
+        float(cell)
+    assert rows[1][rows[0].index("question")] == f"'{text}"
+
+
+def test_a_csv_report_has_one_row_per_question_and_keeps_commas_quotes_and_lines(scheme: LabelScheme) -> None:
+    text = 'Is "this", really,\nworth it?'
+    rows = list(csv.DictReader(io.StringIO(render_csv(report_of(text, scheme, n_questions=3)))))
+    assert [row["question"] for row in rows] == [text] * 3
+
+
+# ---------------------------------------------------------------- the terminal
+
+CONTROLS = [
+    "\x1b[2Jgone",
+    "\x1b]0;title\x07",
+    "\x9b31mred",
+    "over\rwritten",
+    "back\x08space",
+    "\x0bdown\x0c",
+    "\x90x\x9c",
+]
+
+
+@pytest.mark.parametrize("n_questions", [1, 5], ids=["detailed", "overview"])
+@pytest.mark.parametrize("text", CONTROLS, ids=repr)
+def test_no_control_character_of_a_text_reaches_the_terminal(scheme: LabelScheme, text: str, n_questions: int) -> None:
+    shown = render_terminal(report_of(f"Well {text}, yes", scheme, n_questions))
+    assert not [char for char in shown if unicodedata.category(char) == "Cc" and char != "\n"]
+
+
+@pytest.mark.parametrize(
+    "text", ["[bold]no[/bold]", "[/]", "[link=http://e.example]x[/link]", ":smile:", "\\[x]", "[red"]
+)
+def test_no_text_acts_as_markup_of_the_terminal_library(scheme: LabelScheme, text: str) -> None:
+    report = report_of(text, scheme)
+    assert render_terminal(report, width=140).count(text) >= 2 * 7
+    labels = {text: {"precision": 0.5, "recall": 0.5, "f1": 0.5, "n": 3}}
+    scores = render_scores([(text, "1")], labels)
+    assert scores.count(text) == 2
+
+
+def test_without_colour_the_terminal_report_is_plain_text(panel_report: Report) -> None:
+    assert "\x1b" not in render_terminal(panel_report, color=False)
+    assert "\x1b" in render_terminal(panel_report, color=True)
+
+
+def test_colour_changes_nothing_but_colour(panel_report: Report) -> None:
+    colored = re.sub(r"\x1b\[[0-9;]*m", "", render_terminal(panel_report, color=True))
+    plain = render_terminal(panel_report, color=False)
+    assert [line.rstrip() for line in colored.split("\n")] == plain.split("\n")
+
+
+@pytest.mark.parametrize("width", [60, 80, 140])
+@pytest.mark.parametrize("text", ["word " * 60, "x" * 300, "\u4e16\u754c" * 90], ids=["words", "one word", "wide"])
+def test_no_line_is_wider_than_the_terminal(scheme: LabelScheme, width: int, text: str) -> None:
+    for n_questions in (1, 5):
+        shown = render_terminal(report_of(text, scheme, n_questions), width=width)
+        assert max(map(cell_len, shown.split("\n"))) <= width
+
+
+def test_many_questions_are_shown_one_per_line_with_their_counts(scheme: LabelScheme) -> None:
+    shown = render_terminal(report_of("Is it worth it?", scheme, n_questions=4), width=120)
+    assert len(re.findall(r"^Is it worth it\? +5/6 +consensus: oppose +\d+ %$", shown, re.MULTILINE)) == 4
+
+
+def test_an_explanation_shows_the_call_the_words_and_the_sum() -> None:
+    explanation = {
+        "stance": "cautiously_against",
+        "confidence": 0.61,
+        "abstained": True,
+        "posteriors": {"cautiously_against": 0.61, "supportive": 0.39},
+        "intercept": 0.1,
+        "words": [{"quote": "[b]not", "weight": 0.5, "features": ["not", "cue:x"]}],
+        "rest": {"n": 3, "weight": -0.2},
+        "total": 0.4,
+        "evidence": [{"field": "text", "start": 0, "end": 7, "quote": "[b]not.", "weight": 0.5}],
+    }
+    shown = render_explanation(explanation)
+    assert "cautiously against (61 %, too unsure to call)" in shown
+    for part in ("+0.100", "+0.500  '[b]not' (not, cue:x)", "-0.200  3 weaker words", "+0.400  in all"):
+        assert part in shown
+    assert '"[b]not." (text 0-7)' in shown
+
+
+# ---------------------------------------------------------------- wording
+
+
+@pytest.mark.parametrize(
+    ("stances", "title", "begins"),
+    [
+        pytest.param(
+            ["against"] * 4,
+            "too few answers",
+            "Too few answers to say: 4 of 4 take a stance that can be told, and the rule wants at least 5.",
+            id="insufficient",
+        ),
+        pytest.param(
+            ["supportive"] * 3 + ["against"] * 3,
+            "split (tie)",
+            "Split: no side has more answers than every other, of 6 with a stance.",
+            id="tie",
+        ),
+        pytest.param(
+            ["supportive"] * 6,
+            "consensus: support",
+            "Consensus: 6 of 6 answers with a stance support it, at or above the 75 % the rule asks for.",
+            id="consensus",
+        ),
+        pytest.param(
+            ["neutral"] * 3 + ["against"] * 2,
+            "majority: neutral",
+            "Majority: 3 of 5 answers with a stance are neutral on it, more than half, below the 75 % of a consensus.",
+            id="majority",
+        ),
+        pytest.param(
+            ["neutral"] * 2 + ["against"] * 3 + ["supportive"],
+            "split: oppose",
+            "Split: 3 of 6 answers with a stance oppose it, not more than half.",
+            id="half is no majority",
+        ),
+    ],
+)
+def test_the_verdict_is_said_in_one_plain_sentence(
+    scheme: LabelScheme, stances: list[str], title: str, begins: str
+) -> None:
+    report = build_report([[build_answer(scheme, s, n) for n, s in enumerate(stances, start=1)]], scheme)
+    assert verdict_title(report.questions[0]) == title
+    assert verdict_sentence(report.questions[0], report.rule).startswith(begins)
+
+
+def test_a_verdict_on_a_side_of_the_users_own_is_said_in_words() -> None:
+    scheme = LabelScheme.from_labels("claims", ["favor", "against"])
+    report = build_report([[build_answer(scheme, "favor", n) for n in range(1, 7)]], scheme)
+    sentence = verdict_sentence(report.questions[0], report.rule)
+    assert sentence.startswith("Consensus: 6 of 6 answers with a stance say favor to it")
+
+
+@pytest.mark.parametrize(
+    ("respondent", "name", "line", "rating"),
+    [
+        pytest.param({}, "name not given", "Name not given", "", id="nothing known"),
+        pytest.param({"specialty": "Dentist"}, "Dentist", "Name not given · Dentist", "", id="specialty alone"),
+        pytest.param(
+            {"name": "Ada Quill", "credentials": "MD", "location": "Fenwick", "rating": 4.0, "n_reviews": 3},
+            "Ada Quill, MD",
+            "Ada Quill, MD · Fenwick",
+            "rated 4, 3 reviews",
+            id="all but the specialty",
+        ),
+        pytest.param(
+            {"rating": 0, "n_reviews": 0}, "name not given", "Name not given", "rated 0, 0 reviews", id="zeros"
+        ),
+    ],
+)
+def test_a_respondent_is_named_as_far_as_known(
+    scheme: LabelScheme, respondent: dict[str, Any], name: str, line: str, rating: str
+) -> None:
+    answer = build_answer(scheme, "against", respondent=respondent)
+    assert (name_line(answer), respondent_line(answer), rating_line(answer)) == (name, line, rating)
+
+
+def test_a_quote_is_the_strongest_passage_else_the_headline_else_the_beginning(scheme: LabelScheme) -> None:
+    assert quote_of(build_answer(scheme, "against", quote="Never.")) == "Never."
+    assert quote_of(build_answer(scheme, "against", headline="No")) == "No"
+    assert quote_of(build_answer(scheme, "against", text="x" * 500)) == "x" * 200
