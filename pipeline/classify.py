@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from spacy.tokens import Doc
 
+from pipeline.errors import BadInput
 from pipeline.features import AnswerFeatures, Feature, extract_features, stack_documents
 from pipeline.preprocess import AnswerText
 from pipeline.schema import Evidence, LabelScheme, StanceCall
@@ -82,10 +83,21 @@ class StanceModel:
     config: ClassifierConfig = field(default_factory=ClassifierConfig)
 
 
-def build_estimator(config: ClassifierConfig) -> Pipeline:
+DOCUMENTS = ("words", "cues")
+"""The feature documents, by column of what `pipeline.features.stack_documents` gives."""
+
+
+def build_estimator(config: ClassifierConfig, documents: Sequence[str] = DOCUMENTS) -> Pipeline:
     """Build the unfitted estimator: TF-IDF of words and of cues, then multinomial logistic regression.
 
     All parts are scikit-learn's own, so that a stored model holds no code.
+
+    Parameters
+    ----------
+    config
+        What to fit with.
+    documents
+        Which of `DOCUMENTS` to use.
 
     Returns
     -------
@@ -98,9 +110,11 @@ def build_estimator(config: ClassifierConfig) -> Pipeline:
         "min_df": config.min_answers,
         "sublinear_tf": True,
     }
-    documents = ColumnTransformer(
-        [("words", TfidfVectorizer(**vectoriser), 0), ("cues", TfidfVectorizer(**vectoriser), 1)],
-        transformer_weights={"words": config.word_weight, "cues": config.cue_weight},
+    weights = {"words": config.word_weight, "cues": config.cue_weight}
+    features = ColumnTransformer(
+        [(name, TfidfVectorizer(**vectoriser), DOCUMENTS.index(name)) for name in documents],
+        transformer_weights={name: weights[name] for name in documents},
+        sparse_threshold=1.0,
     )
     regression = LogisticRegression(
         C=config.inverse_penalty,
@@ -109,7 +123,7 @@ def build_estimator(config: ClassifierConfig) -> Pipeline:
         tol=1e-8,
         max_iter=1000,
     )
-    return Pipeline([("features", documents), ("regression", regression)])
+    return Pipeline([("features", features), ("regression", regression)])
 
 
 def fit_estimator(X: NDArray[np.object_], y: Sequence[str], config: ClassifierConfig) -> Pipeline:
@@ -129,12 +143,26 @@ def fit_estimator(X: NDArray[np.object_], y: Sequence[str], config: ClassifierCo
     sklearn.pipeline.Pipeline
         Fitted. Coefficients are rounded to `COEFFICIENT_DECIMALS`, far above the solver's last digits,
         so that the same data gives the same bytes whatever the processor.
+
+    Raises
+    ------
+    BadInput
+        When the answers share too few words and cues to learn from.
     """
-    estimator = build_estimator(config).fit(X, list(y))
+    usable = [name for column, name in enumerate(DOCUMENTS) if _has_common_token(X[:, column], config.min_answers)]
+    if not usable:
+        reason = f"no word or cue stands in {config.min_answers} of {len(X)} answers: too few to learn from"
+        raise BadInput("labelled data", reason)
+    estimator = build_estimator(config, usable).fit(X, list(y))
     regression = estimator["regression"]
     regression.coef_ = regression.coef_.round(COEFFICIENT_DECIMALS)
     regression.intercept_ = regression.intercept_.round(COEFFICIENT_DECIMALS)
     return estimator
+
+
+def _has_common_token(documents: Iterable[str], min_answers: int) -> bool:
+    counts = Counter(token for document in documents for token in set(document.split()))
+    return any(n >= min_answers for n in counts.values())
 
 
 def scale_temperature(estimator: Pipeline, temperature: float) -> Pipeline:
@@ -257,6 +285,8 @@ def call_answers(model: StanceModel, docs: Sequence[Doc]) -> list[StanceCall]:
     list of StanceCall
         In the order of `docs`; plain data that may outlive the Docs.
     """
+    if not docs:
+        return []
     features = [extract_features(doc) for doc in docs]
     matrix = model.estimator["features"].transform(stack_documents(features)).tocsr()
     posteriors = _posteriors_of_matrix(model.estimator, matrix, model.scheme)
@@ -270,7 +300,8 @@ def call_answers(model: StanceModel, docs: Sequence[Doc]) -> list[StanceCall]:
                 side=model.scheme.side_of(stance),
                 posteriors=_rounded(model.scheme, posteriors[row]),
                 confidence=round(float(confidence[row]), _POSTERIOR_DECIMALS),
-                abstained=bool(confidence[row] < model.abstain_below),
+                # An answer without a single known word is called by the intercepts alone: that is no call.
+                abstained=bool(confidence[row] < model.abstain_below or matrix[row].nnz == 0),
                 evidence=collect_evidence(doc, contributions, model.config),
                 model=model.name,
             )
@@ -322,7 +353,8 @@ def _class_weights(regression: LogisticRegression) -> tuple[Floats, Floats]:
 def _feature_columns(estimator: Pipeline, features: AnswerFeatures) -> list[tuple[int, Feature]]:
     documents = estimator["features"]
     found: list[tuple[int, Feature]] = []
-    for name, tokens in (("words", features.words), ("cues", features.cues)):
+    for name in (name for name in DOCUMENTS if name in documents.named_transformers_):
+        tokens: tuple[Feature, ...] = getattr(features, name)
         vocabulary = documents.named_transformers_[name].vocabulary_
         first = documents.output_indices_[name].start
         found += [(first + int(vocabulary[t.name]), t) for t in tokens if t.name in vocabulary]
@@ -354,25 +386,12 @@ def collect_evidence(doc: Doc, contributions: Contributions, config: ClassifierC
     starts = np.array([token.idx for token in doc], dtype=np.int64)
     found: list[Evidence] = []
     for sentence in doc.sents:
-        start, end = _without_space(source.text, sentence.start_char, sentence.end_char)
-        for passage in source.locate(start, end):
+        for passage in source.locate(sentence.start_char, sentence.end_char):
             inside = (starts >= passage.composed_start) & (starts < passage.composed_end)
             weight = round(float(by_token[inside].sum()), _WEIGHT_DECIMALS)
             if weight > 0:
-                found.append(
-                    Evidence(
-                        field=passage.field,
-                        start=passage.start,
-                        end=passage.end,
-                        quote=passage.quote,
-                        weight=weight,
-                    )
-                )
+                field, start, end, quote, _, _ = passage
+                found.append(Evidence(field=field, start=start, end=end, quote=quote, weight=weight))
     found.sort(key=lambda e: (-e.weight, e.field, e.start))
     least = found[0].weight * config.min_evidence_share if found else 0.0
     return tuple(e for e in found[: config.max_evidence] if e.weight >= least)
-
-
-def _without_space(text: str, start: int, end: int) -> tuple[int, int]:
-    stretch = text[start:end]
-    return start + len(stretch) - len(stretch.lstrip()), end - len(stretch) + len(stretch.rstrip())

@@ -5,6 +5,7 @@ Questions at use are never those of training, so everything is measured across q
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -153,7 +154,8 @@ def _is_polar(labels: Sequence[str], scheme: LabelScheme) -> NDArray[np.bool_]:
 
 def _weighted_kappa(posteriors: Floats, gold: Sequence[str], scheme: LabelScheme) -> float | None:
     """Compare gold grades with the most probable grade, both on the scheme's ordinal scale."""
-    grades = [column for column, label in enumerate(scheme.labels) if label.value is not None]
+    graded_columns = [column for column, label in enumerate(scheme.labels) if label.value is not None]
+    grades = sorted(graded_columns, key=lambda column: scheme.labels[column].value or 0.0)
     if not scheme.is_ordered or len(grades) < 2:
         return None
     place = {scheme.names[column]: rank for rank, column in enumerate(grades)}
@@ -249,28 +251,37 @@ def cross_validate(
     ----------
     Guo, Pleiss, Sun, Weinberger, "On calibration of modern neural networks", ICML 2017 (temperature).
     """
-    n_questions = len(set(questions))
-    if len(gold) < 2 or len(set(gold)) < 2:
-        raise BadInput("labelled data", f"{len(gold)} answers with {len(set(gold))} labels: too few to learn from")
-    if n_questions > 1:
-        n_folds = min(n_folds, n_questions)
-        splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=0)
-        grouped_by = "question"
-    else:
-        n_folds = min(n_folds, min(np.unique(list(gold), return_counts=True)[1].max(), len(gold)))
-        splitter = StratifiedKFold(n_folds, shuffle=True, random_state=0)
-        grouped_by = "answer"
     y = np.array(gold)
+    splits, grouped_by = _split(y, np.array(questions), n_folds)
     posteriors = np.zeros((len(y), len(scheme.names)))
-    for train, test in splitter.split(X, y, list(questions)):
+    for train, test in splits:
         if len(set(y[train])) < 2:
-            raise BadInput(
-                "labelled data", "a fold holds a single label: too few questions or labels to cross-validate"
-            )
+            raise BadInput("labelled data", "too few questions or labels: what is left to train a fold has one label")
         estimator = fit_estimator(X[train], y[train].tolist(), config)
         posteriors[test] = predict_posteriors(estimator, X[test], scheme)
     temperature = fit_temperature(posteriors, gold, scheme)
-    return CrossValidation(apply_temperature(posteriors, temperature), temperature, grouped_by, n_folds)
+    return CrossValidation(apply_temperature(posteriors, temperature), temperature, grouped_by, len(splits))
+
+
+_Split = tuple[NDArray[np.int64], NDArray[np.int64]]
+
+
+def _split(y: NDArray[np.str_], questions: NDArray[np.str_], n_folds: int) -> tuple[list[_Split], str]:
+    """Split answers into folds, labels alike in each, and say by what they are grouped."""
+    n_questions, largest = len(set(questions)), int(np.unique(y, return_counts=True)[1].max(initial=0))
+    n_folds = min(n_folds, largest, n_questions if n_questions > 1 else largest)
+    if n_folds < 2 or len(set(y)) < 2:
+        raise BadInput(
+            "labelled data", f"{len(y)} answers with {len(set(y))} labels: too few to learn from and to score"
+        )
+    with warnings.catch_warnings():
+        # A label may be rarer than there are folds: then it is missing from some, which the scores show.
+        warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
+        if n_questions > 1:
+            splits = list(StratifiedGroupKFold(n_folds, shuffle=True, random_state=0).split(y, y, questions))
+        else:
+            splits = list(StratifiedKFold(n_folds, shuffle=True, random_state=0).split(y, y))
+    return [(train, test) for train, test in splits if len(test)], "question" if n_questions > 1 else "answer"
 
 
 def fit_temperature(posteriors: Floats, gold: Sequence[str], scheme: LabelScheme) -> float:
@@ -308,7 +319,7 @@ def choose_abstention(posteriors: Floats, gold: Sequence[str], scheme: LabelSche
     """
     called, confidence = choose_stances(posteriors, scheme)
     right = _side_names(gold, scheme) == _side_names(called, scheme)
-    ceiling = float(np.quantile(confidence, 1 - COVERAGE))
+    ceiling = float(np.quantile(confidence, 1 - COVERAGE, method="lower"))
     for threshold in np.arange(0.0, 1.0, 0.01):
         kept = confidence >= threshold
         if threshold > ceiling or not kept.any():

@@ -16,7 +16,7 @@ Row = Mapping[str, Any]
 
 LIST_FIELDS = ("evidence",)
 _OWN_COLUMN = "source.locator"
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+_FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
 
 
 class Writable(Protocol):
@@ -56,8 +56,8 @@ def unflatten(fields: Mapping[str, Any], nested: Iterable[str]) -> dict[str, Any
     row: dict[str, Any] = {}
     for name, value in fields.items():
         outer, dot, inner = name.partition(".")
-        if dot and outer in nested and isinstance(row.setdefault(outer, {}), dict):
-            row[outer][inner] = value
+        if dot and outer in nested and isinstance(row.get(outer, {}), Mapping):
+            row[outer] = {**row.get(outer, {}), inner: value}
         elif name in LIST_FIELDS and isinstance(value, str) and value.startswith("["):
             row[name] = _json_or_text(value)
         else:
@@ -68,7 +68,7 @@ def unflatten(fields: Mapping[str, Any], nested: Iterable[str]) -> dict[str, Any
 def _json_or_text(value: str) -> Any:
     try:
         return json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return value
 
 
@@ -117,7 +117,7 @@ def write_delimited(rows: Iterable[Row], file: Writable, delimiter: str = ",") -
     flat, columns = flatten_rows(rows)
     # The line ends of RFC 4180: with them, the writer quotes a cell that holds either half of one.
     writer = csv.writer(file, delimiter=delimiter, lineterminator="\r\n")
-    writer.writerow(columns)
+    writer.writerow([write_cell(name) for name in columns])
     for row in flat:
         writer.writerow(["" if (value := row.get(name)) is None else write_cell(value) for name in columns])
     return len(flat)

@@ -6,9 +6,9 @@ import re
 import tomllib
 from collections.abc import Iterator
 from importlib.resources import files
-from itertools import product
+from itertools import islice, product
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from pipeline.errors import BadInput
 from pipeline.schema import Frozen
@@ -24,13 +24,18 @@ class CueFamily(Frozen):
     name: str = Field(pattern=r"^[a-z][a-z_]*$")
     patterns: tuple[str, ...] = Field(min_length=1)
 
-    @field_validator("patterns")
-    @classmethod
-    def _patterns_expand(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
-        for pattern in patterns:
-            if len(list(expand_pattern(pattern))) > _MAX_PHRASES:
-                raise ValueError(f"pattern {pattern!r} stands for more than {_MAX_PHRASES} phrases")
-        return patterns
+    @model_validator(mode="after")
+    def _patterns_expand(self) -> CueFamily:
+        for pattern in self.patterns:
+            try:
+                n_phrases = sum(1 for _ in islice(expand_pattern(pattern), _MAX_PHRASES + 1))
+            except ValueError as error:
+                raise ValueError(f"family {self.name!r}: {error}") from error
+            if n_phrases > _MAX_PHRASES:
+                raise ValueError(
+                    f"family {self.name!r}: pattern {pattern!r} stands for more than {_MAX_PHRASES} phrases"
+                )
+        return self
 
     def phrases(self) -> list[str]:
         """Return every phrase the family's patterns stand for, without repeats, in order."""

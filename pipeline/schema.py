@@ -105,11 +105,17 @@ class LabelScheme(Frozen):
     @property
     def is_ordered(self) -> bool:
         """Whether the labels that take a side have a value on an ordinal scale."""
-        return all(label.value is not None for label in self.with_side)
+        return bool(self.with_side) and all(label.value is not None for label in self.with_side)
 
     def side_of(self, name: str) -> str | None:
-        """Return the side of the label called `name`; None when it takes none."""
-        return next(label.side for label in self.labels if label.name == name)
+        """Return the side of the label called `name`; None when it takes none.
+
+        Raises
+        ------
+        KeyError
+            When the scheme has no such label.
+        """
+        return {label.name: label.side for label in self.labels}[name]
 
 
 # ---------------------------------------------------------------- answers
@@ -280,7 +286,12 @@ class ClassifiedAnswer(Frozen):
         A field of the source that has the name of a call's field is kept as ``input_<name>``.
         """
         answer = self.answer.to_row()
-        row = {(f"input_{name}" if name in CALL_FIELDS else name): value for name, value in answer.items()}
+        row: dict[str, Any] = {}
+        for name, value in answer.items():
+            kept = name
+            while kept in CALL_FIELDS or (kept != name and kept in answer):
+                kept = f"input_{kept}"
+            row[kept] = value
         return row | self.call.model_dump(mode="json")
 
 

@@ -146,7 +146,7 @@ def _read_header(
     double = next((name for name in names if names.count(name) > 1), None)
     if double is not None:
         raise BadInput(source.name, f"column {double!r} stands twice in the header", where="line 1")
-    return names, delimiter
+    return [read_cell(name, own=is_own_table(names)) for name in names], delimiter
 
 
 def _passes(check_columns: Callable[[Sequence[str]], None], names: Sequence[str]) -> bool:

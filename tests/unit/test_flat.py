@@ -116,7 +116,7 @@ def test_a_table_is_read_back_by_any_csv_reader(rows: list[dict[str, str]], deli
 def test_a_row_without_a_value_has_an_empty_cell() -> None:
     file = io.StringIO()
     write_delimited([{"a": 1, "b": None}, {"b": -2.5}], file)
-    assert file.getvalue() == "a,b\n1,\n,-2.5\n"
+    assert file.getvalue() == "a,b\r\n1,\r\n,-2.5\r\n"
 
 
 def test_no_rows_are_a_table_without_rows() -> None:

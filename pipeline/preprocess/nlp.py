@@ -1,289 +1,24 @@
-"""From an answer's text to a spaCy Doc that knows its sentences, cues, scopes and targets.
-
-Cleaning is done by pure ``str -> str`` functions that only replace or delete, so that every character
-of the clean text can be traced to the original and evidence can be quoted verbatim.
-"""
+"""The spaCy pipeline: sentences, cues, negation scopes, contrasts and target mentions on extensions."""
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import spacy
-from numpy.typing import NDArray
+from spacy.attrs import NORM, ORTH
+from spacy.lang.en.tokenizer_exceptions import TOKENIZER_EXCEPTIONS
 from spacy.language import Language
 from spacy.matcher import PhraseMatcher
 from spacy.tokens import Doc, Span, Token
 from spacy.util import filter_spans
 
 from pipeline.lexicon import CueLexicon
+from pipeline.preprocess.clean import clean_text
+from pipeline.preprocess.compose import compose_answer
 from pipeline.schema import AnswerRecord
-
-# ---------------------------------------------------------------- cleaning
-
-Replacement = str | Callable[[re.Match[str]], str]
-_TRANSLATION = str.maketrans(
-    {"\u2018": "'", "\u2019": "'", "\u201a": "'", "\u2032": "'", "\u00b4": "'", "`": "'"}
-    | {"\u201c": '"', "\u201d": '"', "\u201e": '"', "\u00ab": '"', "\u00bb": '"'}
-    | {"\u2010": "-", "\u2011": "-", "\u2012": "-", "\u2013": "-", "\u2014": "-", "\u2212": "-"}
-    | dict.fromkeys(
-        "\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000\t\v\f",
-        " ",
-    )
-    | dict.fromkeys("\u2028\u2029\u0085\r", "\n")
-)
-_INVISIBLE = re.compile(
-    "[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufe00-\ufe0f\ufeff\x00-\x08\x0e-\x1f\x7f]+"
-)
-_ENTITY = re.compile(r"&(?:amp|lt|gt|quot|apos|nbsp|#39|#x27|#160);")
-_ENTITIES = {"&amp;": "&", "&lt;": "<", "&gt;": ">", "&quot;": '"', "&nbsp;": " ", "&#160;": " "}
-_TAG = re.compile(
-    r"</?(?:p|br|div|span|b|i|u|em|strong|a|ul|ol|li|h[1-6]|blockquote|font)(?:\s[^<>]*)?/?>", re.IGNORECASE
-)
-_FURNITURE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|-*>?\s?<link>", re.DOTALL)
-_DECOMPOSED = re.compile("[^\\W\\d_][\u0300-\u036f]+|[\ufb00-\ufb06]")
-_RUN_ON = re.compile(r"(?<=[a-z]{2})([.!?])(?=[A-Z][a-z])")
-
-
-def clean_punctuation(text: str) -> str:
-    r"""Make quotes, dashes, spaces and line ends plain, one character for one.
-
-    Examples
-    --------
-    >>> clean_punctuation("don\u2019t\u00a0\u2013 \u201cever\u201d")
-    'don\'t - "ever"'
-    """
-    return text.translate(_TRANSLATION)
-
-
-def clean_invisible(text: str) -> str:
-    """Delete characters that show nothing: zero-width spaces, soft hyphens, direction marks, controls.
-
-    Examples
-    --------
-    >>> clean_invisible("bo\u200btox\ufeff")
-    'botox'
-    """
-    return _INVISIBLE.sub("", text)
-
-
-def clean_markup(text: str) -> str:
-    r"""Replace HTML entities by their characters and tags by line breaks or nothing.
-
-    Examples
-    --------
-    >>> clean_markup("safe &amp; sound<br>if < 5 mm")
-    'safe & sound\nif < 5 mm'
-    """
-    return _TAG.sub(_break_or_nothing, _ENTITY.sub(_entity, text))
-
-
-def clean_furniture(text: str) -> str:
-    """Replace page templates and link placeholders by a space.
-
-    Examples
-    --------
-    >>> clean_furniture("{{ voteCount + 1 }}It works.")
-    ' It works.'
-    """
-    return _FURNITURE.sub(" ", text)
-
-
-def clean_letters(text: str) -> str:
-    r"""Compose letters and their accents, and take ligatures apart.
-
-    Examples
-    --------
-    >>> clean_letters("e\u0301clat, \ufb01ller")
-    '\xe9clat, filler'
-    """
-    return _DECOMPOSED.sub(_normalise, text)
-
-
-def clean_run_on(text: str) -> str:
-    """Put the missing space between two sentences that run into each other.
-
-    Examples
-    --------
-    >>> clean_run_on("It is unsafe.Don't.")
-    "It is unsafe. Don't."
-    """
-    return _RUN_ON.sub(r"\1 ", text)
-
-
-def _entity(match: re.Match[str]) -> str:
-    return _ENTITIES.get(match[0], "'")
-
-
-def _break_or_nothing(match: re.Match[str]) -> str:
-    return "\n" if re.match(r"</?(?:p|br|div|li|ul|ol|h[1-6]|blockquote)\b", match[0], re.IGNORECASE) else ""
-
-
-def _normalise(match: re.Match[str]) -> str:
-    return unicodedata.normalize("NFKC", match[0])
-
-
-# The steps of `clean_text` that change the length: pattern and replacement.
-_STEPS: tuple[tuple[re.Pattern[str], Replacement], ...] = (
-    (_INVISIBLE, ""),
-    (_ENTITY, _entity),
-    (_TAG, _break_or_nothing),
-    (_FURNITURE, " "),
-    (_DECOMPOSED, _normalise),
-    (_RUN_ON, lambda match: match[1] + " "),
-)
-
-
-def clean_text(text: str) -> str:
-    """Apply every cleaning step, in order.
-
-    Examples
-    --------
-    >>> clean_text("It\u2019s <b>unsafe</b>.Don\u2019t{{ vote }}")
-    "It's unsafe. Don't "
-    """
-    return align_clean(text)[0]
-
-
-def align_clean(text: str) -> tuple[str, NDArray[np.int64] | None]:
-    """Clean a text and trace each character of the result to the original.
-
-    Returns
-    -------
-    clean
-        The clean text.
-    offsets
-        ``offsets[i]`` is the original offset of ``clean[i]``, and the last entry is the original
-        length: shape (len(clean) + 1,), non-decreasing. None when no length changed.
-    """
-    clean = clean_punctuation(text)
-    offsets: NDArray[np.int64] | None = None
-    for pattern, replacement in _STEPS:
-        if pattern.search(clean) is None:
-            continue
-        current = np.arange(len(clean) + 1) if offsets is None else offsets
-        clean, offsets = _substitute(pattern, replacement, clean, current)
-    return clean, offsets
-
-
-def _substitute(
-    pattern: re.Pattern[str], replacement: Replacement, text: str, offsets: NDArray[np.int64]
-) -> tuple[str, NDArray[np.int64]]:
-    pieces: list[str] = []
-    traced: list[NDArray[np.int64]] = []
-    end = 0
-    for match in pattern.finditer(text):
-        new = match.expand(replacement) if isinstance(replacement, str) else replacement(match)
-        pieces += [text[end : match.start()], new]
-        # What a match becomes is traced to the match's own characters, the last one standing for the rest.
-        inside = np.minimum(np.arange(match.start(), match.start() + len(new)), match.end())
-        traced += [offsets[end : match.start()], offsets[inside]]
-        end = match.end()
-    return "".join([*pieces, text[end:]]), np.concatenate([*traced, offsets[end:]])
-
-
-# ---------------------------------------------------------------- headline and body as one text
-
-
-@dataclass(frozen=True)
-class Part:
-    """Where a field of the record stands in the composed text.
-
-    Attributes
-    ----------
-    field
-        "headline" or "text".
-    start, end
-        Half-open character range in the composed text.
-    original
-        The field as it is in the record.
-    offsets
-        From clean to original characters, see `align_clean`; None for the identity.
-    """
-
-    field: Literal["headline", "text"]
-    start: int
-    end: int
-    original: str
-    offsets: NDArray[np.int64] | None
-
-
-class Passage(NamedTuple):
-    """A stretch of one field of the original record.
-
-    Attributes
-    ----------
-    field, start, end
-        ``record.<field>[start:end] == quote``.
-    quote
-        The original characters.
-    composed_start, composed_end
-        The same stretch in the composed text.
-    """
-
-    field: Literal["headline", "text"]
-    start: int
-    end: int
-    quote: str
-    composed_start: int
-    composed_end: int
-
-
-@dataclass(frozen=True)
-class AnswerText:
-    """An answer's clean headline and body as one text, traceable to the record."""
-
-    text: str
-    parts: tuple[Part, ...]
-
-    def locate(self, start: int, end: int) -> list[Passage]:
-        """Trace a range of the composed text to the record; one passage per field that it touches."""
-        passages = []
-        for part in self.parts:
-            low, high = max(start, part.start), min(end, part.end)
-            if low >= high:
-                continue
-            first, last = low - part.start, high - part.start
-            if part.offsets is not None:
-                first, last = int(part.offsets[first]), int(part.offsets[last - 1]) + 1
-            passages.append(Passage(part.field, first, last, part.original[first:last], low, high))
-        return passages
-
-
-def compose_answer(headline: str | None, text: str) -> AnswerText:
-    r"""Join headline and body into the text that is parsed.
-
-    A body that goes on in lower case after a headline without a full stop continues its sentence
-    ("Botox works" / "only locally."); otherwise the headline is a paragraph of its own.
-
-    Examples
-    --------
-    >>> compose_answer("Fillers help", "only for a while.").text
-    'Fillers help only for a while.'
-    >>> compose_answer("A topic", "It helps.").text
-    'A topic\n\nIt helps.'
-    """
-    body, body_offsets = align_clean(text)
-    if not headline or not headline.strip():
-        return AnswerText(body, (Part("text", 0, len(body), text, body_offsets),))
-    head, head_offsets = align_clean(headline)
-    runs_on = body.lstrip()[:1].islower() and not headline.rstrip().endswith((".", "!", "?", ":", "…"))
-    # A typist who uses no capitals at all has not run on.
-    runs_on = runs_on and any(char.isupper() for char in head + body[:200])
-    gap = " " if runs_on else "\n\n"
-    start = len(head) + len(gap)
-    parts = (
-        Part("headline", 0, len(head), headline, head_offsets),
-        Part("text", start, start + len(body), text, body_offsets),
-    )
-    return AnswerText(head + gap + body, parts)
-
-
-# ---------------------------------------------------------------- the spaCy pipeline
 
 
 class Cue(NamedTuple):
@@ -294,7 +29,7 @@ class Cue(NamedTuple):
     end: int
 
 
-_CLAUSE_BORDERS = frozenset({",", ";", ":", ".", "!", "?", "(", ")", "-", "--", "...", "/"})
+_CLAUSE_BORDERS = frozenset({",", ";", ":", ".", "..", "...", "…", "!", "?", "(", ")", "--", "/", "\n", "\n\n"})
 _CLAUSE_WORDS = frozenset({"because", "so", "which", "who", "since", "as", "if", "unless", "and"})
 _SCOPE_TOKENS = 8
 
@@ -319,11 +54,20 @@ def build_nlp(lexicon: CueLexicon) -> Language:
     """
     _register_extensions()
     nlp = spacy.blank("en")
+    _add_shouted_contractions(nlp)
     nlp.add_pipe("medstance_sentences")
     nlp.add_pipe("medstance_cues", config={"phrases": lexicon.phrases()})
     nlp.add_pipe("medstance_negation")
     nlp.add_pipe("medstance_targets", config={"stock_words": list(lexicon.stock_words)})
     return nlp
+
+
+def _add_shouted_contractions(nlp: Language) -> None:
+    """Take "DON'T" apart as "don't" is: spaCy knows contractions in small letters alone."""
+    for text, tokens in TOKENIZER_EXCEPTIONS.items():
+        if text.islower() and ("'" in text or text.endswith(("nt", "not"))):
+            shouted = [{ORTH: t[ORTH].upper(), NORM: t.get(NORM, t[ORTH])} for t in tokens]
+            nlp.tokenizer.add_special_case(text.upper(), shouted)
 
 
 def _register_extensions() -> None:
@@ -347,7 +91,7 @@ def mark_sentences(doc: Doc) -> Doc:
     starts_next = True
     for token in doc:
         is_start = starts_next and not token.is_space and not _closes(token)
-        doc[token.i].is_sent_start = is_start or token.i == 0
+        token.is_sent_start = is_start or token.i == 0
         if is_start:
             starts_next = False
         if token.is_space:
@@ -401,7 +145,9 @@ def mark_negation(doc: Doc) -> Doc:
     """
     n_tokens = len(doc)
     pseudo = {i for cue in doc._.cues if cue.family == "pseudo_negation" for i in range(cue.start, cue.end)}
-    contrasts = {cue.start for cue in doc._.cues if cue.family == "contrast"}
+    contrasts = {
+        cue.start: cue.end for cue in doc._.cues if cue.family == "contrast" and not pseudo.intersection(cue[1:])
+    }
     negated = np.zeros(n_tokens, dtype=bool)
     contrasted = np.zeros(n_tokens, dtype=bool)
     sentence_end = np.full(n_tokens, n_tokens)
@@ -409,21 +155,27 @@ def mark_negation(doc: Doc) -> Doc:
         sentence_end[sentence.start : sentence.end] = sentence.end
         first = next((i for i in range(sentence.start, sentence.end) if i in contrasts), None)
         if first is not None:
-            contrasted[first + 1 : sentence.end] = True
+            contrasted[contrasts[first] : sentence.end] = True
     for cue in doc._.cues:
         if cue.family == "negation" and not pseudo.intersection(range(cue.start, cue.end)):
             limit = min(cue.end + _SCOPE_TOKENS, int(sentence_end[cue.end - 1]))
-            negated[cue.end : _scope_end(doc, cue.end, limit, contrasts)] = True
+            negated[cue.end : _scope_end(doc, cue.end, limit, contrasts.keys())] = True
     doc._.negated = negated
     doc._.contrasted = contrasted
     return doc
 
 
-def _scope_end(doc: Doc, start: int, limit: int, contrasts: set[int]) -> int:
+def _scope_end(doc: Doc, start: int, limit: int, contrasts: Collection[int]) -> int:
     for i in range(start, limit):
-        if i in contrasts or doc[i].text in _CLAUSE_BORDERS or (i > start and doc[i].norm_ in _CLAUSE_WORDS):
+        is_border = doc[i].text in _CLAUSE_BORDERS or _is_dash(doc[i])
+        if i in contrasts or is_border or (i > start and doc[i].norm_ in _CLAUSE_WORDS):
             return i
     return limit
+
+
+def _is_dash(token: Token) -> bool:
+    """Whether a hyphen stands between spaces and so parts clauses, not the halves of a word."""
+    return bool(token.text == "-" and token.i > 0 and token.nbor(-1).whitespace_)
 
 
 @Language.factory("medstance_targets")
