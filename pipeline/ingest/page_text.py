@@ -17,7 +17,7 @@ from typing import Any
 from pipeline.ingest.raw import BadRecord, PageAnswers, RawRecord
 from pipeline.ingest.signature import is_titled_name, split_signature
 
-_TEMPLATE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}")
+_TEMPLATE = re.compile(r"\{\{[^{}]{0,500}\}\}|\{%[^{}]{0,500}%\}")
 _VOTE = re.compile(
     r"\{\{.*\}\}|[+-]\d+|(?:\d[\d,]*|one)\s+(?:people|person|users?|patients?)\s+found\s+(?:this|it)\s+helpful\.?|"
     r"(?:\d+\s+)?(?:up)?votes?:?\s*\d*|helpful\s*\(?\d*\)?",
@@ -121,12 +121,16 @@ def _kind_of_line(line: str) -> tuple[str, int | None]:
 
 
 def _text_blocks(lines: Sequence[str], first: int) -> Iterator[_Block]:
-    rest, respondent = split_signature(lines)
-    clean = [cleaned for line in rest if (cleaned := _TEMPLATE.sub(" ", line).strip())]
-    if clean:
-        yield _Block(tuple(clean), first, "text", {})
-    if respondent:
-        yield _Block(tuple(lines[len(rest) :]), first + len(rest), "signature", respondent)
+    while lines:
+        before, respondent, after = split_signature(lines)
+        clean = [cleaned for line in before if (cleaned := _TEMPLATE.sub(" ", line).strip())]
+        if clean:
+            yield _Block(tuple(clean), first, "text", {})
+        if respondent:
+            signed = lines[len(before) : len(lines) - len(after)]
+            yield _Block(tuple(signed), first + len(before), "signature", respondent)
+        first += len(lines) - len(after)
+        lines = after
 
 
 def _resolve_names(blocks: Sequence[_Block]) -> list[_Block]:
@@ -230,25 +234,48 @@ def _group_by_vote(blocks: Sequence[_Block]) -> tuple[list[_Block], _Groups]:
     groups: _Groups = []
     for start, vote, end in zip(starts, votes, [*starts[1:], len(blocks)], strict=True):
         body = [block for block in blocks[vote:end] if block.kind in {"text", "signature"}]
-        groups.append(([block for block in blocks[start:vote] if block.kind == "text"], body))
+        first, *others = _cut_at_signatures(body)
+        groups.append(([block for block in blocks[start:vote] if block.kind == "text"], first))
+        # An answer that the page shows without a widget ends at its own signature all the same.
+        groups += [_split_headline(other) for other in others]
     return preamble, groups
+
+
+def _cut_at_signatures(body: Sequence[_Block]) -> list[list[_Block]]:
+    """Cut blocks after each signature, but not after a name that merely signs off inside the text.
+
+    What stands after the last signature is no part of an answer and is left out: such pages go on with
+    related questions.
+    """
+    parts: list[list[_Block]] = [[]]
+    for place, block in enumerate(body):
+        signed = [b for b in parts[-1] if b.kind == "signature"]
+        if signed and block.kind == "text":
+            below = next((b for b in body[place:] if b.kind == "signature"), None)
+            if below is None:
+                break
+            if not _is_sign_off(signed[-1], below):
+                parts.append([])
+        parts[-1].append(block)
+    return parts
+
+
+def _is_sign_off(block: _Block, below: _Block) -> bool:
+    """Whether a respondent signs inside the text, by name alone, an answer that goes on to the signature."""
+    if {"specialty", "rating"} & block.respondent.keys():
+        return False
+    name, full_name = (re.sub(r"[\W_]+", "", b.respondent.get("name", "")).casefold() for b in (block, below))
+    return name == full_name != ""
 
 
 def _group_by_signature(blocks: Sequence[_Block]) -> tuple[list[_Block], _Groups]:
     """Cut after each signature; an answer's first short paragraph, if more follow, is its headline."""
     announce = next((place for place, block in enumerate(blocks) if block.kind == "announce"), 0)
     preamble = [block for block in blocks[:announce] if block.kind == "text"] if announce else list(blocks[:1])
-    groups: _Groups = []
-    current: list[_Block] = []
-    for block in blocks[announce + 1 :]:
-        if current and current[-1].kind == "signature" and block.kind == "text":
-            groups.append(_split_headline(current))
-            current = []
-        if block.kind != "announce":
-            current.append(block)
-    if any(block.kind == "signature" for block in current):
-        groups.append(_split_headline(current))
-    return preamble, groups
+    answers = [block for block in blocks[announce + 1 :] if block.kind in {"text", "signature"}]
+    if not any(block.kind == "signature" for block in answers):
+        return preamble, []
+    return preamble, [_split_headline(part) for part in _cut_at_signatures(answers)]
 
 
 def _split_headline(blocks: list[_Block]) -> tuple[list[_Block], list[_Block]]:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 _MAX_LINES = 5
+_MIN_LINES_INSIDE = 2
 _MAX_LINE_CHARS = 120
 _MAX_SPECIALTY_WORDS = 10
 
@@ -30,6 +31,7 @@ _NAME = re.compile(
     rf"(?P<name>{_NAME_WORD}(?:\s+{_NAME_WORD}){{0,6}}?)"
     rf"(?:,\s*(?P<listed>{_LETTERS}(?:\s*[,/]\s*{_LETTERS}|\s{_LETTERS})*)|"
     rf"\s+(?P<degrees>{_DEGREE}(?:[,/]?\s*(?:{_DEGREE}|{_LETTERS}))*))"
+    r"(?:,?\s*\([^()]{1,30}\))?"
 )
 _HAS_DEGREE = re.compile(rf"(?:^|[\s,/])(?:{_DEGREE}|PA|LE|MS|FACS|FAAD|MRCS|FRCS)(?:$|[\s,/])")
 _PARTICLES = frozenset(
@@ -81,10 +83,10 @@ _SPECIALIST = (
 _PLACE_WORD = r"(?:[A-Z][\w.'’-]*|of|on|the|de|del|la|upon|le|der)"
 # A trade alone ("Surgeon", "Doctor") is no specialty: "Ask Your Doctor" is a headline.
 _SPECIALTY = re.compile(
-    rf"(?:(?P<location>[A-Z][\w.'’-]*(?:\s+{_PLACE_WORD})*?,?)\s+)??"
+    rf"(?:(?P<location>[A-Z][\w.'’-]*(?:,?\s+{_PLACE_WORD})*?,?)\s+)??"
     rf"(?P<specialty>{_FIELD}(?:(?:,\s|\s(?:and|&)\s|/|\s){_FIELD})*\s(?:{_SPECIALIST}|{_TRADE})|"
     rf"{_SPECIALIST})"
-    rf"(?:,?\s+in\s+(?P<place>[A-Z][\w .,'’-]+))?"
+    rf"(?:,\s*Board[- ]Certified)?(?:,?\s+in\s+(?P<place>[A-Z][\w .,'’-]+))?"
 )
 _IMPERATIVES = frozenset(
     [
@@ -201,7 +203,8 @@ def _count(text: str) -> int:
 
 
 def _read_specialty(line: str) -> dict[str, Any]:
-    match = _SPECIALTY.fullmatch(line)
+    # Signatures may be all in capitals; the specialties are known as they are written elsewhere.
+    match = _SPECIALTY.fullmatch(line.title() if line.isupper() else line)
     if match is None or len(line.split()) > _MAX_SPECIALTY_WORDS:
         return {}
     location = (match["location"] or match["place"] or "").rstrip(",")
@@ -221,17 +224,22 @@ def is_titled_name(line: str) -> bool:
     return len(line) <= _MAX_LINE_CHARS and _TITLED.fullmatch(line) is not None
 
 
-def split_signature(lines: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
-    """Split the longest signature off the end of a block of lines.
+def split_signature(lines: Sequence[str]) -> tuple[list[str], dict[str, Any], list[str]]:
+    """Find the first signature in a block of lines: at its end, or in its midst where nothing parts answers.
 
     Returns
     -------
-    rest
-        The lines before it.
+    before
+        The lines before it; all lines when the block has no signature.
     respondent
-        Its fields; empty when the block ends in no signature.
+        Its fields; empty when the block has none.
+    after
+        The lines after it. A signature with lines after it counts only if it has two lines at least.
     """
-    for start in range(max(0, len(lines) - _MAX_LINES), len(lines)):
-        if respondent := read_signature(lines[start:]):
-            return list(lines[:start]), respondent
-    return list(lines), {}
+    for start in range(len(lines)):
+        for end in range(min(len(lines), start + _MAX_LINES), start, -1):
+            if end < len(lines) and end - start < _MIN_LINES_INSIDE:
+                break
+            if respondent := read_signature(lines[start:end]):
+                return list(lines[:start]), respondent, list(lines[end:])
+    return list(lines), {}, []

@@ -380,7 +380,7 @@ def test_too_little_data_is_bad_input(gold: list[str], questions: list[str]) -> 
 @pytest.mark.parametrize(
     "document",
     [
-        pytest.param("only_{n} cue", id="no word stands in two answers"),
+        pytest.param("only_{n}", id="no word stands in two answers"),
         pytest.param("", id="no word at all"),
     ],
 )

@@ -111,8 +111,8 @@ def test_a_signature_has_one_to_five_short_lines(lines: list[str]) -> None:
 
 def test_the_longest_signature_is_split_off_the_end() -> None:
     lines = ["Go ahead.", "All the best,", "Ada Fennimore, MD", "Tarn Dermatologist", "4.6 out of 5 stars"]
-    rest, respondent = split_signature(lines)
-    assert rest == lines[:2]
+    rest, respondent, after = split_signature(lines)
+    assert (rest, after) == (lines[:2], [])
     assert respondent == {
         "name": "Ada Fennimore",
         "credentials": "MD",
@@ -123,13 +123,14 @@ def test_the_longest_signature_is_split_off_the_end() -> None:
 
 
 def test_a_block_without_a_signature_stays_whole() -> None:
-    assert split_signature(["Go ahead.", "All the best"]) == (["Go ahead.", "All the best"], {})
+    assert split_signature(["Go ahead.", "All the best"]) == (["Go ahead.", "All the best"], {}, [])
 
 
 @settings(deadline=None, max_examples=100)
 @given(st.lists(st.text(max_size=130) | st.sampled_from(["Ada Fennimore, MD", "Dermatologist", "4/5"]), max_size=8))
 def test_splitting_keeps_every_line_before_the_signature_and_only_known_fields(lines: list[str]) -> None:
-    rest, respondent = split_signature(lines)
+    rest, respondent, after = split_signature(lines)
     assert rest == lines[: len(rest)]
-    assert (len(rest) < len(lines)) == bool(respondent)
+    assert after == lines[len(lines) - len(after) :]
+    assert (len(rest) + len(after) < len(lines)) == bool(respondent)
     assert respondent.keys() <= {"name", "credentials", "specialty", "location", "rating", "n_reviews"}
