@@ -60,13 +60,20 @@ def open_whole(path: Path) -> Iterator[IO[bytes]]:
     WrongUsage
         When the place cannot be written to.
     """
+    shown = path
     try:
         if path.is_dir():
             raise WrongUsage(f"{path}: is a folder: name a file")
+        path = path.resolve()
+        if path.exists() and not path.is_file():
+            # A pipe or a device can only be written to as it is.
+            with path.open("wb") as file:
+                yield file
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     except OSError as error:
-        raise WrongUsage(f"{path}: cannot be written ({error.strerror})") from error
+        raise WrongUsage(f"{shown}: cannot be written ({error.strerror})") from error
     new = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -152,7 +159,7 @@ def _write_parquet(rows: Iterable[Row], file: IO[bytes]) -> int:
 def _to_array(values: list[Any]) -> Any:
     try:
         return pa.array(values)
-    except (pa.ArrowInvalid, pa.ArrowTypeError):
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
         # A column that mixes types, as a field of the user's own may: as text, it loses nothing.
         return pa.array([None if value is None else str(value) for value in values])
 

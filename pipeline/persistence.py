@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import shutil
 import tempfile
 import warnings
@@ -83,7 +84,7 @@ class Manifest(Frozen):
     feature_version: int
     abstain_below: float
     temperature: float
-    config: dict[str, Any]
+    config: ClassifierConfig
     training: dict[str, Any]
     scores: dict[str, Any]
     files: dict[str, str]
@@ -114,11 +115,24 @@ class ModelFolder:
 
     def read_card(self) -> str:
         """Return the model card, Markdown."""
-        return (self.path / CARD).read_text(encoding="utf-8")
+        return self.read_text(CARD)
 
     def training_hashes(self) -> frozenset[str]:
         """Return the hashes of the answers it was trained on: see `hash_answer`."""
-        return frozenset((self.path / TRAINING_ANSWERS).read_text(encoding="ascii").split())
+        return frozenset(self.read_text(TRAINING_ANSWERS).split())
+
+    def read_text(self, name: str) -> str:
+        """Return the text of one of its files.
+
+        Raises
+        ------
+        ModelError
+            When it is no text.
+        """
+        try:
+            return (self.path / name).read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise ModelError(f"{self.path / name}: is no UTF-8 text ({error.reason}): not trusted") from error
 
 
 def hash_answer(answer: AnswerRecord) -> str:
@@ -141,20 +155,19 @@ def model_roots() -> list[Path]:
 
 
 def find_model(name: str) -> Path:
-    """Return the folder of a model given by path or by name.
+    """Return the folder of a model given by name or by path; an installed model's name counts first.
 
     Raises
     ------
     ModelError
         When there is none.
     """
-    path = Path(name)
-    if (path / MANIFEST).is_file():
-        return path
-    if path.name == name:
+    if Path(name).name == name:
         for root in model_roots():
             if (root / name / MANIFEST).is_file():
                 return root / name
+    if (Path(name) / MANIFEST).is_file():
+        return Path(name)
     known = ", ".join(folder.name for folder in list_models()) or "none"
     raise ModelError(
         f"{name}: no model folder with a {MANIFEST} there, and no installed model of that name (installed: {known})"
@@ -166,7 +179,8 @@ def list_models() -> list[Path]:
     found: dict[str, Path] = {}
     for root in model_roots():
         for manifest in sorted(root.glob(f"*/{MANIFEST}")):
-            found.setdefault(manifest.parent.name, manifest.parent)
+            if not manifest.parent.name.startswith("."):
+                found.setdefault(manifest.parent.name, manifest.parent)
     return [found[name] for name in sorted(found)]
 
 
@@ -200,8 +214,7 @@ def save_model(
     WrongUsage
         When something other than a model is at `folder`.
     """
-    if folder.exists() and not (folder / MANIFEST).is_file():
-        raise WrongUsage(f"{folder}: exists and is no model folder: name another place with -o")
+    folder = check_place(folder)
     files = {
         ARTEFACT: dump_estimator(model.estimator),
         LEXICON: model.lexicon_text.encode(),
@@ -215,7 +228,7 @@ def save_model(
         feature_version=FEATURE_VERSION,
         abstain_below=model.abstain_below,
         temperature=temperature,
-        config=asdict(model.config),
+        config=model.config,
         training=dict(training),
         scores=dict(scores),
         files={},
@@ -228,9 +241,29 @@ def save_model(
     return read_folder(folder)
 
 
+def check_place(folder: Path) -> Path:
+    """Return the place for a model in full, if a model can be written there.
+
+    Raises
+    ------
+    WrongUsage
+        When something other than a model is there, or nothing can be written there.
+    """
+    place = folder.resolve()
+    if place.exists() and not (place / MANIFEST).is_file():
+        raise WrongUsage(f"{folder}: exists and is no model folder: name another place with -o")
+    parent = next(parent for parent in place.parents if parent.exists())
+    if not os.access(parent, os.W_OK) or not parent.is_dir():
+        raise WrongUsage(f"{folder}: nothing can be written to {parent}: name another place with -o")
+    return place
+
+
 def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    new = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        new = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    except OSError as error:
+        raise WrongUsage(f"{folder}: cannot be written ({error.strerror}): name another place with -o") from error
     try:
         for name, data in files.items():
             (new / name).write_bytes(data)
@@ -238,7 +271,11 @@ def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
         if folder.exists():
             old = new.with_name(new.name + "-old")
             folder.rename(old)
-            new.rename(folder)
+            try:
+                new.rename(folder)
+            except BaseException:
+                old.rename(folder)
+                raise
             shutil.rmtree(old)
         else:
             new.rename(folder)
@@ -252,6 +289,9 @@ def dump_estimator(estimator: Pipeline) -> bytes:
     skops numbers objects by their place in memory and stamps its archive with the time; here they are
     numbered in order of appearance, and the stamp is constant.
     """
+    for vectoriser in estimator["features"].named_transformers_.values():
+        # A place in memory that the vectorisers note and can do without.
+        vars(vectoriser).pop("_stop_words_id", None)
     archive = zipfile.ZipFile(io.BytesIO(skops.io.dumps(estimator)))
     schema = json.loads(archive.read("schema.json"))
     names: dict[str, str] = {}
@@ -275,11 +315,9 @@ def _renumber(node: Any, ids: dict[int, int], names: dict[str, str]) -> None:
         for item in node:
             _renumber(item, ids, names)
     elif isinstance(node, dict):
-        # A place in memory that scikit-learn's vectorisers keep and can do without.
-        node.pop("_stop_words_id", None)
-        if "__id__" in node:
-            # Constants may or may not be shared in memory; each gets a number of its own.
-            key = -len(ids) - 1 if node.get("is_json") else node["__id__"]
+        if isinstance(node.get("__id__"), int):
+            # Constants may or may not be shared in memory; each gets a number of its own, here a key no id has.
+            key = -1 - len(ids) if node.get("is_json") else node["__id__"]
             node["__id__"] = ids.setdefault(key, len(ids))
         if isinstance(node.get("file"), str):
             node["file"] = names.setdefault(node["file"], f"{len(names)}.npy")
@@ -313,12 +351,11 @@ def read_folder(path: Path) -> ModelFolder:
         raise ModelError(
             f"{path}: folder format {manifest.format}, this medstance reads {FORMAT}: retrain it with stance train"
         )
-    missing = {ARTEFACT, LEXICON, TRAINING_ANSWERS, CARD} - manifest.files.keys()
-    if missing:
-        raise ModelError(f"{path / MANIFEST}: lists no {min(missing)}: damaged, install or train it again")
+    known = {ARTEFACT, LEXICON, TRAINING_ANSWERS, CARD}
+    if known != manifest.files.keys():
+        differs = min(known ^ manifest.files.keys())
+        raise ModelError(f"{path / MANIFEST}: its list of files is not a model's (see {differs!r}): not trusted")
     for name, expected in manifest.files.items():
-        if Path(name).name != name:
-            raise ModelError(f"{path / MANIFEST}: file name {name!r} leads out of the folder: not trusted")
         try:
             found = hashlib.sha256((path / name).read_bytes()).hexdigest()
         except OSError as error:
@@ -357,14 +394,24 @@ def load_model(folder: ModelFolder) -> StanceModel:
     except Exception as error:
         # Whatever a malformed archive makes skops raise, to the user it is one thing.
         raise ModelError(f"{path}: cannot be loaded ({type(error).__name__}: {error})") from error
+    _refuse_foreign_estimator(path, estimator, manifest.scheme)
     return StanceModel(
         name=folder.full_name,
         scheme=manifest.scheme,
         estimator=estimator,
-        lexicon_text=(folder.path / LEXICON).read_text(encoding="utf-8"),
+        lexicon_text=folder.read_text(LEXICON),
         abstain_below=manifest.abstain_below,
-        config=ClassifierConfig(**manifest.config),
+        config=manifest.config,
     )
+
+
+def _refuse_foreign_estimator(path: Path, estimator: object, scheme: LabelScheme) -> None:
+    is_ours = isinstance(estimator, Pipeline) and [name for name, _ in estimator.steps] == ["features", "regression"]
+    if not is_ours or not isinstance(estimator, Pipeline):
+        raise ModelError(f"{path}: holds no stance classifier: not trusted")
+    foreign = sorted(set(map(str, estimator.classes_)) - set(scheme.names))
+    if foreign:
+        raise ModelError(f"{path}: calls labels that the manifest's scheme has not ({', '.join(foreign)}): not trusted")
 
 
 def _refuse_foreign_types(path: Path, data: bytes) -> None:
@@ -398,7 +445,7 @@ def render_card(manifest: Manifest) -> str:
         "",
         "| setting | value |",
         "|---|---|",
-        *(f"| {name} | {value} |" for name, value in manifest.config.items()),
+        *(f"| {name} | {value} |" for name, value in asdict(manifest.config).items()),
         *(f"| {name} | {value} |" for name, value in manifest.versions.items()),
         "",
         "## What it was trained on",

@@ -27,7 +27,10 @@ def _visible(value: str) -> str:
 
 
 Identifier = Annotated[str, BeforeValidator(_number_to_str), Field(min_length=1)]
-OptionalText = Annotated[str | None, BeforeValidator(_blank_to_none)]
+# Far above any answer, and below what spaCy takes in one piece.
+MAX_TEXT_CHARS = 200_000
+Text = Annotated[str, Field(max_length=MAX_TEXT_CHARS)]
+OptionalText = Annotated[Text | None, BeforeValidator(_blank_to_none)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -165,12 +168,12 @@ class AnswerRecord(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow")
 
     question_id: Identifier
-    question: str
+    question: Text
     proposition: OptionalText = None
     answer_id: Identifier
     position: int = Field(ge=1)
     headline: OptionalText = None
-    text: str
+    text: Text
     respondent: Respondent = Respondent()
     source: Source
 

@@ -6,7 +6,7 @@ record and says what it had to leave out.
 
 from __future__ import annotations
 
-from pipeline.ingest.reader import ReadOptions, read_answers
+from pipeline.ingest.reader import FIELDS, ReadOptions, read_answers
 from pipeline.ingest.source import KINDS
 
-__all__ = ["KINDS", "ReadOptions", "read_answers"]
+__all__ = ["FIELDS", "KINDS", "ReadOptions", "read_answers"]

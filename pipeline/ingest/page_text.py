@@ -43,6 +43,7 @@ _WIDGET = re.compile(
     re.IGNORECASE,
 )
 _MAX_HEADLINE_CHARS = 200
+_MAX_SHOWN_CHARS = 80
 
 
 @dataclass(frozen=True)
@@ -194,6 +195,9 @@ def _split_pages(blocks: Sequence[_Block]) -> Iterator[list[_Block]]:
         yield list(blocks[start:end])
 
 
+_Groups = list[tuple[list[_Block], list[_Block]]]
+
+
 def _read_page(blocks: list[_Block]) -> PageAnswers | None:
     announced = next((b.announced for b in blocks if b.kind == "announce"), None)
     content = [block for block in blocks if block.kind not in {"widget", "disclaimer"}]
@@ -211,10 +215,14 @@ def _read_page(blocks: list[_Block]) -> PageAnswers | None:
         details="\n\n".join(block.text for block in details),
         announced=announced,
         answers=[_read_answer(headline, body) for headline, body in groups],
+        left_out=_find_left_out(content, groups),
     )
 
 
-_Groups = list[tuple[list[_Block], list[_Block]]]
+def _find_left_out(content: Sequence[_Block], groups: _Groups) -> str:
+    last = max((block.first for headline, body in groups for block in [*headline, *body]), default=0)
+    below = [block.text for block in content if block.kind == "text" and block.first > last]
+    return " ".join(" ".join(below).split())[:_MAX_SHOWN_CHARS]
 
 
 def _group_by_vote(blocks: Sequence[_Block]) -> tuple[list[_Block], _Groups]:

@@ -57,9 +57,12 @@ class PageAnswers:
         The number of answers the page says it has; None when it does not say.
     answers
         In page order; each has headline, text and respondent where present.
+    left_out
+        The beginning of text below the last signature, which is in no answer; empty when there is none.
     """
 
     question: str
     details: str = ""
     announced: int | None = None
     answers: list[RawRecord | BadRecord] = field(default_factory=list)
+    left_out: str = ""

@@ -22,9 +22,27 @@ from pipeline.ingest.parquet import read_parquet
 from pipeline.ingest.raw import BadRecord, RawRecord
 from pipeline.ingest.source import STDIN, OpenSource, expand_source, open_source, read_whole
 from pipeline.ingest.tables import read_table
-from pipeline.schema import AnswerRecord, Notice, Rejected
+from pipeline.schema import AnswerRecord, Notice, Rejected, Respondent
 
-ALIASES = {"text": ("answer", "body"), "answer_id": ("id",), "proposition": ("target",)}
+ALIASES = {
+    "text": ("answer", "body"),
+    "answer_id": ("id",),
+    "proposition": ("target",),
+    "respondent.name": ("doctor", "author"),
+}
+FIELDS = (
+    "question_id",
+    "question",
+    "proposition",
+    "answer_id",
+    "position",
+    "headline",
+    "text",
+    *(f"respondent.{name}" for name in Respondent.model_fields),
+    "label",
+)
+"""What a user's column can be named as with `ReadOptions.columns`."""
+_KNOWN = frozenset({*FIELDS, *(other for others in ALIASES.values() for other in others)})
 _NESTED = ("respondent", "source", "posteriors")
 _REQUIRED = ("question", "text")
 _DERIVED = frozenset({"question_id", "position", "answer_id", "source"})
@@ -128,6 +146,7 @@ def _records(source: OpenSource, options: ReadOptions) -> Iterator[RawRecord | B
 def _check_columns(file: str, found: Sequence[str], columns: Mapping[str, str]) -> None:
     """Refuse a table that lacks a column every record needs, before its rows are rejected one by one."""
     shown = ", ".join(found)
+    small = [name.casefold() for name in found]
     if _SURROGATE.search(shown):
         raise BadInput(file, f"a column's name is not valid in the encoding ({_printable(shown)})", where="line 1")
     for name, column in columns.items():
@@ -135,7 +154,7 @@ def _check_columns(file: str, found: Sequence[str], columns: Mapping[str, str]) 
             raise BadInput(file, f"no column {column!r} for {name} (columns: {shown})", where="line 1")
     for name in _REQUIRED:
         names = (name, *ALIASES.get(name, ()))
-        if name not in columns and not any(n in found for n in names):
+        if name not in columns and not any(n in small for n in names):
             wanted = " or ".join(repr(n) for n in names)
             advice = f"name yours with --column {name}=COLUMN (columns: {shown})"
             raise BadInput(file, f"no column {wanted}: {advice}", where="line 1")
@@ -149,6 +168,9 @@ def _read_pages(source: OpenSource, text: str, validator: _Validator) -> Iterato
     for page in pages:
         if page.announced is not None and page.announced != len(page.answers):
             message = f"the page announces {page.announced} answers to {page.question!r}; it holds {len(page.answers)}"
+            yield Notice(file=source.name, message=message)
+        if page.left_out:
+            message = f"text below the last signature is in no answer: {page.left_out!r}"
             yield Notice(file=source.name, message=message)
         for record in page.answers:
             if isinstance(record, RawRecord):
@@ -214,9 +236,12 @@ class _Validator:
             if name not in mapped
         }
         fields |= {name: found[column] for name, column in self._columns.items() if column in found}
+        for name in [name for name in fields if name.casefold() in _KNOWN and name not in _KNOWN]:
+            fields.setdefault(name.casefold(), fields.pop(name))
         for name, others in ALIASES.items():
             other = next((o for o in others if o in fields), None)
-            if name not in fields and name not in self._columns and other is not None:
+            taken = name in fields or name in self._columns or name.partition(".")[0] in fields
+            if not taken and other is not None and isinstance(fields[other], str | int):
                 fields[name] = fields.pop(other)
         return unflatten(fields, _NESTED)
 

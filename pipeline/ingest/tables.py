@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -17,6 +18,8 @@ DELIMITERS = {"csv": (",", ";", "\t", "|"), "tsv": ("\t",)}
 """What may divide cells, by kind of source; see `_read_header` for the choice between several."""
 
 _MAX_HEADER_LINES = 20
+# Spreadsheets may say what divides cells in a line of its own.
+_SEPARATOR_LINE = re.compile(r"\ufeff?\"?sep=(.)\"?[,;\t]*[\r\n]*", re.IGNORECASE)
 
 
 class _RecordTooLong(Exception):
@@ -47,6 +50,12 @@ class _Lines:
         if self._length > self._limit:
             raise _RecordTooLong
         return line
+
+    def peek(self) -> str:
+        """Return the next line without taking it; empty at the end."""
+        if not self._pending:
+            self._pending.append(self._file.readline(self._limit + 1))
+        return self._pending[0]
 
     def begin_record(self) -> None:
         self.taken = []
@@ -126,9 +135,13 @@ def _read_header(
     """
     readings: dict[str, list[str]] = {}
     with suppress(_RecordTooLong, StopIteration):
+        if (told := _SEPARATOR_LINE.fullmatch(lines.peek())) is not None:
+            next(lines)
+            lines.begin_record()
+        delimiters = (told[1],) if told else DELIMITERS[source.kind]
         while not readings and len(lines.taken) < _MAX_HEADER_LINES:
             next(lines)
-            for delimiter in DELIMITERS[source.kind]:
+            for delimiter in delimiters:
                 with suppress(csv.Error):
                     names = _name_columns(next(csv.reader(lines.taken, delimiter=delimiter, strict=True)))
                     if not any('"' in name for name in names):
