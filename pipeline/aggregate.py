@@ -52,6 +52,22 @@ class ConsensusRule:
     n_draws: int = 4000
 
 
+def build_rule(share: float | None = None, min_answers: int | None = None) -> ConsensusRule:
+    """Build the default rule, or one of its kind with another share or number, under a name that says so.
+
+    Examples
+    --------
+    >>> build_rule().name, build_rule(share=0.8).name
+    ('delphi-75', '80 % of at least 5')
+    """
+    default = ConsensusRule()
+    share = default.share if share is None else share
+    min_answers = default.min_answers if min_answers is None else min_answers
+    if (share, min_answers) == (default.share, default.min_answers):
+        return default
+    return ConsensusRule(f"{share * 100:g} % of at least {min_answers}", share, min_answers)
+
+
 def aggregate_question(answers: Sequence[ClassifiedAnswer], scheme: LabelScheme, rule: ConsensusRule) -> Consensus:
     """Aggregate the classified answers to one question.
 

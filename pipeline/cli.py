@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import shutil
+import signal
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from importlib.metadata import version
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -34,7 +38,7 @@ _LOG_EVERY_SECONDS = 10.0
 
 app = typer.Typer(
     name="stance",
-    no_args_is_help=True,
+    invoke_without_command=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -51,7 +55,9 @@ app = typer.Typer(
 
     Not medical advice: it counts what answers say, not what is medically right.""",
 )
-models_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="List, show and verify installed models.")
+models_app = typer.Typer(
+    invoke_without_command=True, rich_markup_mode=None, help="List, show and verify installed models."
+)
 app.add_typer(models_app, name="models")
 
 
@@ -120,12 +126,24 @@ def _say(message: str) -> None:
 
 
 def _print(text: str) -> None:
-    sys.stdout.write(text)
+    """Print for people: a character that the terminal lacks becomes a question mark."""
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
     sys.stdout.flush()
 
 
+def _print_data(text: str) -> None:
+    """Print for machines: UTF-8, whatever the terminal."""
+    sys.stdout.buffer.write(text.encode())
+    sys.stdout.buffer.flush()
+
+
+def _print_json(data: object) -> None:
+    _print_data(json.dumps(data, ensure_ascii=False) + "\n")
+
+
 def _intake(sources: list[str], kind: Kind | None, encoding: str | None, columns: list[str] | None) -> Intake:
-    from pipeline.ingest import ReadOptions
+    from pipeline.ingest import FIELDS, ReadOptions
     from pipeline.workflow import Intake
 
     mapping: dict[str, str] = {}
@@ -133,15 +151,37 @@ def _intake(sources: list[str], kind: Kind | None, encoding: str | None, columns
         name, sign, column = pair.partition("=")
         if not sign or not name or not column:
             raise WrongUsage(f"--column {pair}: expected FIELD=COLUMN, as in text=Reply")
+        if name not in FIELDS:
+            raise WrongUsage(f"--column {pair}: no field {name!r}; fields are {', '.join(FIELDS)}")
         mapping[name] = column
     options = ReadOptions(kind=None if kind is None else kind.value, encoding=encoding, columns=mapping)
     return Intake(sources, options, _say)
 
 
-def _quarantine_path(given: Path | None, output: Path | None) -> Path:
-    if given is not None:
-        return given
-    return Path("quarantine.jsonl") if output is None else output.with_name(f"{output.name}.quarantine.jsonl")
+def _quarantine_path(given: Path | None, output: Path | None, sources: list[str]) -> Path:
+    """Return where bad records go, and refuse to write over a source."""
+    path = given or _default_quarantine(output)
+    for target in (path, output):
+        if target is not None and any(_is_same_file(target, source) for source in sources):
+            raise WrongUsage(f"{target}: is a source too: write somewhere else")
+    return path
+
+
+def _default_quarantine(output: Path | None) -> Path:
+    if output is not None and not output.is_dir() and (output.is_file() or not output.exists()):
+        place = output if output.name else output.resolve()
+        return place.with_name(f"{place.name}.quarantine.jsonl")
+    # In a folder of the user's own nothing is written over.
+    names = chain(["quarantine.jsonl"], (f"quarantine-{n}.jsonl" for n in count(2)))
+    return next(path for path in map(Path, names) if not path.exists())
+
+
+def _is_same_file(path: Path, source: str) -> bool:
+    return source != "-" and path.exists() and Path(source).exists() and path.samefile(source)
+
+
+def _output_or_none(output: Path | None) -> Path | None:
+    return None if output == Path("-") else output
 
 
 def _format_of(output: Path | None, given: RecordFormat | None) -> str:
@@ -178,20 +218,18 @@ def _progress(what: str) -> Iterator[Callable[[int], None]]:
             sys.stderr.flush()
 
 
+def _count(n: int) -> str:
+    return f"{n} answer{'' if n == 1 else 's'}"
+
+
 def _finish(n_rejected: int) -> None:
     if n_rejected:
         raise typer.Exit(EXIT_QUARANTINED)
 
 
 def _terminal_width() -> int:
-    return max(60, min(140, int(os.environ.get("COLUMNS", "0") or 0) or _stdout_columns()))
-
-
-def _stdout_columns() -> int:
-    try:
-        return os.get_terminal_size(sys.stdout.fileno()).columns
-    except (OSError, ValueError):
-        return 100
+    # The variable COLUMNS counts first, where it is a number.
+    return max(60, min(140, shutil.get_terminal_size((100, 24)).columns))
 
 
 def _use_color() -> bool:
@@ -206,12 +244,18 @@ def _show_version(value: bool) -> None:
 
 @app.callback()
 def _root(
+    context: typer.Context,
     _version: Annotated[
         bool,
         typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit."),
     ] = False,
 ) -> None:
-    pass
+    _show_help(context)
+
+
+def _show_help(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        _print(context.get_help() + "\n")
 
 
 @app.command()
@@ -231,10 +275,13 @@ def ingest(
     from pipeline.output import write_rows
     from pipeline.workflow import ingest_sources
 
+    output = _output_or_none(output)
+    left_out = _quarantine_path(quarantine, output, sources)
     intake = _intake(sources, kind, encoding, column)
-    n = write_rows(ingest_sources(intake), output, _format_of(output, format_name))
-    n_rejected = intake.close(_quarantine_path(quarantine, output))
-    _say(f"{n} answers read")
+    rows = intake.checked(ingest_sources(intake), left_out)
+    n = write_rows(rows, output, _format_of(output, format_name))
+    n_rejected = intake.close(left_out)
+    _say(f"{_count(n)} read")
     _finish(n_rejected)
 
 
@@ -258,11 +305,14 @@ def classify(
     from pipeline.output import write_rows
     from pipeline.workflow import classify_sources
 
+    output = _output_or_none(output)
+    left_out = _quarantine_path(quarantine, output, sources)
     intake = _intake(sources, kind, encoding, column)
     with _progress("classified") as progress:
-        n = write_rows(classify_sources(intake, model, progress=progress), output, _format_of(output, format_name))
-    n_rejected = intake.close(_quarantine_path(quarantine, output))
-    _say(f"{n} answers classified")
+        rows = intake.checked(classify_sources(intake, model, progress=progress), left_out)
+        n = write_rows(rows, output, _format_of(output, format_name))
+    n_rejected = intake.close(left_out)
+    _say(f"{_count(n)} classified")
     _finish(n_rejected)
 
 
@@ -279,13 +329,15 @@ def report(
     ] = None,
     model: Model = "default",
     format_name: Annotated[
-        ReportFormat, typer.Option("--format", help="Format on standard output.")
-    ] = ReportFormat.TABLE,
+        ReportFormat | None, typer.Option("--format", help="Format on standard output; else a table, without -o.")
+    ] = None,
     as_json: AsJson = False,
     consensus_share: Annotated[
-        float, typer.Option(min=0.5, max=1.0, help="Least share of one side for a consensus.")
-    ] = 0.75,
-    min_answers: Annotated[int, typer.Option(min=1, help="Fewer answers with a stance are too few for a verdict.")] = 5,
+        float | None, typer.Option(min=0.5, max=1.0, help="Least share of one side for a consensus; else 0.75.")
+    ] = None,
+    min_answers: Annotated[
+        int | None, typer.Option(min=1, help="Fewer answers with a stance are too few for a verdict; else 5.")
+    ] = None,
     kind: SourceKind = None,
     encoding: Encoding = None,
     column: Column = None,
@@ -297,25 +349,26 @@ def report(
 
     Example: stance report page.txt -o report.html -o report.json
     """
-    from pipeline.aggregate import ConsensusRule
+    from pipeline.aggregate import build_rule
     from pipeline.workflow import render_report, report_format, report_sources, write_report
 
+    if as_json and format_name not in {None, ReportFormat.JSON}:
+        raise WrongUsage(f"--json and --format {format_name} ask for two formats: give one")
     for path in output or []:
         report_format(path)
+    left_out = _quarantine_path(quarantine, output[0] if output else None, sources)
     intake = _intake(sources, kind, encoding, column)
-    is_default = consensus_share == 0.75 and min_answers == 5
-    name = "delphi-75" if is_default else f"{consensus_share * 100:g} % of at least {min_answers}"
-    rule = ConsensusRule(name=name, share=consensus_share, min_answers=min_answers)
+    rule = build_rule(consensus_share, min_answers)
     with _progress("read") as progress:
         result = report_sources(intake, model, rule, progress=progress)
-    n_rejected = intake.close(_quarantine_path(quarantine, output[0] if output else None))
+    n_rejected = intake.close(left_out)
     for path in output or []:
         write_report(result, path)
         _say(f"report written to {path}")
     chosen = ReportFormat.JSON if as_json else format_name
-    if chosen is not ReportFormat.TABLE:
-        _print(render_report(result, chosen.value))
-    elif not output:
+    if chosen not in {None, ReportFormat.TABLE}:
+        _print_data(render_report(result, str(chosen)))
+    elif not output or chosen is ReportFormat.TABLE:
         from pipeline.report import render_terminal
 
         _print(render_terminal(result, width=_terminal_width(), color=_use_color()))
@@ -339,10 +392,10 @@ def explain(
     from pipeline.workflow import explain_text
 
     if text == "-":
-        text = sys.stdin.read()
+        text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
     result = explain_text(question, text, model, proposition=proposition, headline=headline)
     if as_json:
-        _print(json.dumps(result, ensure_ascii=False) + "\n")
+        _print_json(result)
     else:
         _print(render_explanation(result, width=_terminal_width(), color=_use_color()))
 
@@ -367,18 +420,20 @@ def train(
     Example: stance train labelled.jsonl -o my-model
     """
     from pipeline.classify import ClassifierConfig
-    from pipeline.persistence import score_lines
+    from pipeline.persistence import check_place, score_lines
     from pipeline.report import render_scores
     from pipeline.workflow import parse_scheme, read_labelled, train_model
 
+    left_out = _quarantine_path(quarantine, output, labelled)
+    check_place(output)
     intake = _intake(labelled, kind, encoding, column)
     chosen = None if scheme is None else parse_scheme(_read_file(scheme), str(scheme))
     data = read_labelled(intake, chosen)
-    n_rejected = intake.close(_quarantine_path(quarantine, output))
+    n_rejected = intake.close(left_out)
     folder = train_model(data, output, ClassifierConfig(), say=_say, n_folds=folds)
     scores = folder.manifest.scores
     if as_json:
-        _print(json.dumps({"model": folder.full_name, **scores}, ensure_ascii=False) + "\n")
+        _print_json({"model": folder.full_name, **scores})
     else:
         _print(render_scores(score_lines(scores), scores["labels"], width=_terminal_width()))
     _say(f"model {folder.full_name} written to {output}")
@@ -404,21 +459,30 @@ def evaluate(
     from pipeline.workflow import Classifier, evaluate_model, read_labelled
 
     classifier = Classifier(model)
+    left_out = _quarantine_path(quarantine, None, labelled)
     intake = _intake(labelled, kind, encoding, column)
-    data = read_labelled(intake, classifier.scheme)
-    n_rejected = intake.close(_quarantine_path(quarantine, None))
+    data = read_labelled(intake, classifier.scheme, is_models=True)
+    n_rejected = intake.close(left_out)
     scores = evaluate_model(data, classifier, say=_say)
     if as_json:
-        _print(json.dumps(scores, ensure_ascii=False) + "\n")
+        _print_json(scores)
     else:
         _print(f"{scores['n_answers']} answers to {scores['n_questions']} questions, model {scores['model']}\n\n")
         _print(render_scores(score_lines(scores), scores["labels"], width=_terminal_width()))
     _finish(n_rejected)
 
 
+@models_app.callback()
+def _models_root(context: typer.Context) -> None:
+    _show_help(context)
+
+
 @models_app.command("list")
 def models_list(as_json: AsJson = False) -> None:
-    """List the installed models."""
+    """List the installed models.
+
+    Example: stance models list --json
+    """
     from pipeline.persistence import list_models, read_folder
 
     folders = [read_folder(path) for path in list_models()]
@@ -433,7 +497,7 @@ def models_list(as_json: AsJson = False) -> None:
         for f in folders
     ]
     if as_json:
-        _print(json.dumps(rows, ensure_ascii=False) + "\n")
+        _print_json(rows)
         return
     for row in rows:
         sides = (
@@ -449,12 +513,15 @@ def models_show(
     ] = "default",
     as_json: AsJson = False,
 ) -> None:
-    """Print a model's card, or with --json its manifest."""
+    """Print a model's card, or with --json its manifest.
+
+    Example: stance models show my-model
+    """
     from pipeline.persistence import find_model, read_folder
 
     folder = read_folder(find_model(name))
     if as_json:
-        _print(json.dumps(folder.manifest.model_dump(mode="json"), ensure_ascii=False) + "\n")
+        _print_json(folder.manifest.model_dump(mode="json"))
     else:
         _print(folder.read_card())
 
@@ -465,7 +532,10 @@ def models_verify(
         list[str] | None, typer.Argument(metavar="MODEL...", help="Names or folders; else all installed.")
     ] = None,
 ) -> None:
-    """Check that models are intact and can be loaded."""
+    """Check that models are intact and can be loaded.
+
+    Example: stance models verify default
+    """
     from pipeline.workflow import verify_models
 
     for path, full_name in verify_models(names or []):
@@ -481,6 +551,8 @@ def _read_file(path: Path) -> str:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with the code that the design promises."""
+    # Ended from outside, a run cleans up as it does when it is interrupted.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(run(arguments))
 
 
@@ -492,18 +564,28 @@ def run(arguments: list[str] | None = None) -> int:
     try:
         code = app(args=arguments, prog_name="stance", standalone_mode=False)
     except MedstanceError as error:
-        _say(f"stance: {error}")
+        _complain(str(error))
         return error.exit_code
     except TyperException as error:
-        _say(f"stance: {' '.join(error.format_message().split())} (see stance --help)")
+        _complain(f"{error.format_message()} (see stance --help)")
         return WrongUsage.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        _say("stance: interrupted")
-        return EXIT_INTERRUPTED
+        code = EXIT_INTERRUPTED
     except SystemExit as end:
         # Typer ends in its own way when whoever read the output has enough of it; that is no failure.
         return EXIT_DONE if isinstance(end.__context__, BrokenPipeError) else int(end.code or EXIT_DONE)
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+            raise
+        _complain(f"{error.filename or 'the output'}: cannot be written ({error.strerror})")
+        return WrongUsage.exit_code
+    if code == EXIT_INTERRUPTED:
+        _complain("interrupted")
     return code if isinstance(code, int) else EXIT_DONE
+
+
+def _complain(message: str) -> None:
+    _say(f"stance: {' '.join(message.split())}")
 
 
 if __name__ == "__main__":

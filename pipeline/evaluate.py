@@ -46,7 +46,9 @@ class Scores:
     side_accuracy
         Share of right sides, of the answers whose gold label takes a side that is not neutral.
     side_accuracy_interval
-        90 % percentile interval of `side_accuracy`, questions resampled.
+        90 % percentile interval of `side_accuracy`, questions resampled; None for a single question.
+    baseline_accuracy, baseline_side_accuracy
+        What calling everything the commonest label, or side, would get.
     macro_f1
         Mean F1 over the labels that occur.
     side_macro_f1
@@ -70,6 +72,8 @@ class Scores:
     accuracy: float
     side_accuracy: float | None
     side_accuracy_interval: tuple[float, float] | None
+    baseline_accuracy: float
+    baseline_side_accuracy: float | None
     macro_f1: float
     side_macro_f1: float
     weighted_kappa: float | None
@@ -122,7 +126,9 @@ def score_posteriors(posteriors: Floats, gold: Sequence[str], questions: Sequenc
         n_questions=len(set(questions)),
         accuracy=_rounded((y_true == y_pred).mean()),
         side_accuracy=_rounded(right[polar].mean()) if polar.any() else None,
-        side_accuracy_interval=_bootstrap_share(right[polar], np.array(questions)[polar]) if polar.any() else None,
+        side_accuracy_interval=_bootstrap_share(right[polar], np.array(questions)[polar]),
+        baseline_accuracy=_rounded(_commonest_share(y_true)),
+        baseline_side_accuracy=_rounded(_commonest_share(side_true[polar])) if polar.any() else None,
         macro_f1=_rounded(f1_score(y_true, y_pred, average="macro", labels=sorted(set(gold)), zero_division=0)),
         side_macro_f1=_rounded(
             f1_score(side_true, side_pred, average="macro", labels=sorted(set(side_true)), zero_division=0)
@@ -197,8 +203,14 @@ def _accuracy_at_coverage(confidence: Floats, right: NDArray[np.bool_]) -> float
     return float(right[surest].mean())
 
 
-def _bootstrap_share(hits: NDArray[np.bool_], questions: NDArray[np.str_]) -> tuple[float, float]:
-    """Percentile interval of a share, whole questions resampled with replacement."""
+def _commonest_share(labels: NDArray[np.str_]) -> float:
+    return float(np.unique(labels, return_counts=True)[1].max() / len(labels))
+
+
+def _bootstrap_share(hits: NDArray[np.bool_], questions: NDArray[np.str_]) -> tuple[float, float] | None:
+    """Percentile interval of a share, whole questions resampled with replacement; None for fewer than two."""
+    if len(set(questions)) < 2:
+        return None
     _, index = np.unique(questions, return_inverse=True)
     n = np.bincount(index)
     k = np.bincount(index, weights=hits)

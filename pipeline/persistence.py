@@ -354,7 +354,8 @@ def read_folder(path: Path) -> ModelFolder:
     known = {ARTEFACT, LEXICON, TRAINING_ANSWERS, CARD}
     if known != manifest.files.keys():
         differs = min(known ^ manifest.files.keys())
-        raise ModelError(f"{path / MANIFEST}: its list of files is not a model's (see {differs!r}): not trusted")
+        what = "is missing or not a model's" if Path(differs).name == differs else "leads out of the folder"
+        raise ModelError(f"{path / MANIFEST}: file name {differs!r} {what}: not trusted")
     for name, expected in manifest.files.items():
         try:
             found = hashlib.sha256((path / name).read_bytes()).hexdigest()
@@ -486,8 +487,10 @@ def render_card(manifest: Manifest) -> str:
 
 _SCORE_NAMES = {
     "accuracy": "exact labels right",
+    "baseline_accuracy": "the same, calling everything the commonest label",
     "side_accuracy": "sides right, of answers that take one",
     "side_accuracy_interval": "90 % interval of that, questions resampled",
+    "baseline_side_accuracy": "the same, calling everything the commonest side",
     "macro_f1": "macro-F1 over labels",
     "side_macro_f1": "macro-F1 over sides",
     "weighted_kappa": "quadratic-weighted kappa on grades",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -28,6 +29,7 @@ from pipeline.schema import (
     Notice,
     Rejected,
     Report,
+    StanceCall,
     split_classified,
 )
 
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 
 DISCLAIMER = "Not medical advice: it counts what answers say, not what is medically right."
 BATCH_SIZE = 256
+_POSTERIOR_SLACK = 0.01
 Say = Callable[[str], None]
 
 
@@ -124,6 +127,15 @@ class Intake:
         rejected = Rejected(file=source.file, locator=source.locator, column=column, reason=reason, raw=raw)
         self.rejected.append(rejected)
 
+    def checked(self, rows: Iterable[Row], quarantine: Path) -> Iterator[Row]:
+        """Give rows made of the answers; at the end, raise if there were none but bad records.
+
+        Raised while the rows are being written, it leaves an earlier result as it was.
+        """
+        yield from rows
+        if self.n_answers == 0:
+            self.close(quarantine)
+
     def close(self, quarantine: Path) -> int:
         """Write the quarantine file if any record was left out, and return how many were.
 
@@ -185,8 +197,7 @@ class Classifier:
         for batch in parse_answers(nlp, answers, batch_size=BATCH_SIZE):
             calls = call_answers(self.model, [doc for _, doc in batch])
             for (answer, _), call in zip(batch, calls, strict=True):
-                earlier = split_classified(answer)
-                yield ClassifiedAnswer(answer=earlier.answer if earlier else answer, call=call)
+                yield ClassifiedAnswer(answer=_without_call(answer), call=call)
 
     def complete(self, answers: Iterable[AnswerRecord]) -> Iterator[ClassifiedAnswer]:
         """Give answers with the calls they carry, and classify those that carry none."""
@@ -207,14 +218,32 @@ class Classifier:
             first = error.errors(include_url=False)[0]
             column = ".".join(map(str, first["loc"]))
             raise BadInput(source.file, f"{column}: {first['msg']}: classify it again", where=source.locator) from error
-        if known is not None and set(known.call.posteriors) != set(self.scheme.names):
-            labels = ", ".join(known.call.posteriors)
-            raise BadInput(
-                source.file,
-                f"classified under other labels ({labels}) than those of {self.folder.manifest.name}: see --model",
-                where=source.locator,
-            )
+        problem = None if known is None else self._find_contradiction(known.call)
+        if problem is not None:
+            raise BadInput(source.file, f"{problem}: classify it again", where=source.locator)
         return known
+
+    def _find_contradiction(self, call: StanceCall) -> str | None:
+        """Say what cannot be in a call under this model's scheme."""
+        if set(call.posteriors) != set(self.scheme.names):
+            labels, name = ", ".join(call.posteriors), self.folder.manifest.name
+            return f"posteriors: of other labels ({labels}) than those of {name} (name its model with --model)"
+        if abs(sum(call.posteriors.values()) - 1) > _POSTERIOR_SLACK:
+            return f"posteriors: sum to {sum(call.posteriors.values()):g}, not to 1"
+        if call.stance not in self.scheme.names:
+            return f"stance: {call.stance!r} is no label of the scheme ({', '.join(self.scheme.names)})"
+        if call.side != self.scheme.side_of(call.stance):
+            return f"side: {call.side!r} is not the side of {call.stance!r}"
+        return None
+
+
+def _without_call(answer: AnswerRecord) -> AnswerRecord:
+    """Take an earlier call out of a record; fields that are only named like a call's are the user's own."""
+    try:
+        earlier = split_classified(answer)
+    except ValidationError:
+        return answer
+    return answer if earlier is None else earlier.answer
 
 
 def classify_sources(intake: Intake, model_name: str, *, progress: Callable[[int], None]) -> Iterator[Row]:
@@ -287,6 +316,8 @@ def report_format(path: Path) -> str:
     WrongUsage
         When the name asks for none.
     """
+    if path.is_dir():
+        raise WrongUsage(f"{path}: is a folder: name a file")
     suffix = path.suffix.lower()
     if suffix not in REPORT_FORMATS:
         raise WrongUsage(f"{path}: cannot tell a report's format from its name: use .html, .md, .json or .csv")
@@ -357,8 +388,14 @@ def _word_row(doc: Doc, token: int, weight: float, features: list[str]) -> Row:
     }
 
 
-def _records_of(rows: Iterable[dict[str, Any]]) -> Iterator[AnswerRecord]:
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def _records_of(rows: Iterable[dict[str, str | None]]) -> Iterator[AnswerRecord]:
     for place, row in enumerate(rows, start=1):
+        garbled = next((name for name, value in row.items() if value and _SURROGATE.search(value)), None)
+        if garbled is not None:
+            raise WrongUsage(f"the {garbled} is no UTF-8 text")
         given = {name: value for name, value in row.items() if value is not None}
         source = {"file": "<command line>", "locator": f"answer {place}"}
         derived = {"question_id": "question", "answer_id": str(place), "position": place, "source": source}
@@ -402,7 +439,7 @@ class LabelledData:
         return state.hexdigest()
 
 
-def read_labelled(intake: Intake, scheme: LabelScheme | None) -> LabelledData:
+def read_labelled(intake: Intake, scheme: LabelScheme | None, *, is_models: bool = False) -> LabelledData:
     """Read labelled answers; those without a label of the scheme are quarantined.
 
     Parameters
@@ -412,11 +449,19 @@ def read_labelled(intake: Intake, scheme: LabelScheme | None) -> LabelledData:
     scheme
         The labels; None to take the scheme of medstance where the data has at least three of its labels,
         and the data's own labels, unordered, where it has not.
+    is_models
+        Whether the scheme is a model's: then data of another scheme is refused, not quarantined row by row.
+
+    Raises
+    ------
+    BadInput
+        When the scheme is a model's and has less than half of the data's labels.
     """
     answers: list[AnswerRecord] = []
     labels: list[str] = []
     for answer in intake:
         label = (answer.model_extra or {}).get("label")
+        label = str(label) if isinstance(label, int) and not isinstance(label, bool) else label
         if isinstance(label, str) and label.strip():
             answers.append(answer)
             labels.append(label.strip())
@@ -426,6 +471,10 @@ def read_labelled(intake: Intake, scheme: LabelScheme | None) -> LabelledData:
         scheme = _infer_scheme(labels)
         if scheme.name != default_scheme().name:
             intake.say(f"labels are {', '.join(scheme.names)}: an unordered scheme of their own (see --scheme)")
+    found = set(labels)
+    if is_models and found and len(found & set(scheme.names)) * 2 < len(found):
+        theirs, ours = ", ".join(sorted(found)[:6]), ", ".join(scheme.names)
+        raise BadInput(intake.sources[0], f"its labels ({theirs}) are not those of the model ({ours}): see --model")
     kept = [place for place, label in enumerate(labels) if label in scheme.names]
     for place in sorted(set(range(len(labels))) - set(kept)):
         known = ", ".join(scheme.names)
@@ -478,8 +527,9 @@ def train_model(
     """
     from pipeline.classify import StanceModel, fit_estimator, scale_temperature
     from pipeline.evaluate import choose_abstention, cross_validate, score_abstention, score_posteriors
-    from pipeline.persistence import save_model
+    from pipeline.persistence import check_place, save_model
 
+    check_place(folder)
     lexicon_text = default_lexicon_text()
     say(f"reading {len(data.answers)} answers to {len(set(data.questions))} questions")
     X = featurise(data, lexicon_text)

@@ -56,6 +56,7 @@ _BOMS = (
 _META_CHARSET = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]+)", re.IGNORECASE)
 _XML_ENCODING = re.compile(rb"<\?xml[^>]+encoding\s*=\s*[\"']([A-Za-z0-9_.:-]+)", re.IGNORECASE)
 _BINARY_SHARE = 0.02
+_FEW_CONTROLS = 64
 # As in browsers (WHATWG Encoding Standard): pages that declare these are written in Windows' own.
 _WINDOWS_LABELS = frozenset({"iso-8859-1", "iso8859-1", "latin1", "latin-1", "us-ascii", "ascii"})
 _WINDOWS_TEXT = re.compile("[\x00-\x7f\xa0-\xff\u2018-\u201e\u2013\u2014\u2026\u2022\u2122\u20ac\u0152\u0153]*")
@@ -124,7 +125,8 @@ def open_source(name: str, *, kind: str | None = None, encoding: str | None = No
     BadInput
         When it cannot be opened, is empty, is binary, or has no encoding that can be told.
     """
-    shown = STDIN_NAME if name == STDIN else name
+    # A name that is no UTF-8 is shown with its stray bytes as escapes.
+    shown = STDIN_NAME if name == STDIN else name.encode("utf-8", "backslashreplace").decode()
     raw = _open_bytes(name, shown)
     try:
         head = raw.peek(_HEAD_BYTES)[:_HEAD_BYTES]
@@ -136,6 +138,8 @@ def open_source(name: str, *, kind: str | None = None, encoding: str | None = No
 
 def _open_bytes(name: str, shown: str) -> io.BufferedReader:
     if name == STDIN:
+        if sys.stdin is None:
+            raise BadInput(shown, "is closed")
         return io.BufferedReader(cast("io.RawIOBase", sys.stdin.buffer), _HEAD_BYTES)
     try:
         return io.BufferedReader(io.FileIO(name), _HEAD_BYTES)
@@ -170,7 +174,7 @@ def _detect_encoding(shown: str, head: bytes) -> tuple[str, tuple[Notice, ...]]:
     control = sum(head.count(byte) for byte in range(32) if byte not in b"\t\n\v\f\r\x1b")
     if _is_utf8(head):
         # One stray NUL in a table is for the quarantine; a file full of control bytes is no text at all.
-        if control > max(8, _BINARY_SHARE * len(head)):
+        if control > max(_FEW_CONTROLS, _BINARY_SHARE * len(head)):
             raise BadInput(shown, "looks binary, not like text, a table or a saved page")
         return "utf-8", ()
     declared = _META_CHARSET.search(head) or _XML_ENCODING.search(head)

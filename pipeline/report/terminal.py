@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -27,6 +27,16 @@ from pipeline.schema import ClassifiedAnswer, Consensus, Report
 MAX_DETAILED = 3
 _STYLES = {"oppose": "dark_orange3", "neutral": "grey62", "support": "deep_sky_blue3"}
 _BAR_CELLS = 20
+
+
+def visible(text: str) -> str:
+    """Replace control characters, which could act on the terminal, by U+FFFD; line ends stay."""
+    return "".join(c if c == "\n" or unicodedata.category(c) != "Cc" else "\ufffd" for c in text)
+
+
+def _text(text: str, style: str = "") -> Text:
+    """Build a text for the console that shows every character and lets none act."""
+    return Text(visible(text), style=style)
 
 
 def _console(width: int, *, color: bool) -> tuple[Console, io.StringIO]:
@@ -61,7 +71,7 @@ def render_terminal(report: Report, *, width: int = 100, color: bool = False) ->
             _print_question(console, question, report)
     else:
         _print_overview(console, report)
-    console.print(Text(f"Model {', '.join(report.model['names'])}. {report.disclaimer}", style="dim"))
+    console.print(_text(f"Model {', '.join(report.model['names'])}. {report.disclaimer}", style="dim"))
     return _plain_ends(file.getvalue())
 
 
@@ -70,24 +80,26 @@ def _plain_ends(text: str) -> str:
 
 
 def _print_question(console: Console, consensus: Consensus, report: Report) -> None:
-    console.print(Text(consensus.question, style="bold"))
+    console.print(_text(consensus.question, style="bold"))
     style = _STYLES.get(consensus.verdict.side or "", "")
-    console.print(Text(verdict_sentence(consensus, report.rule), style=f"bold {style}".strip()))
-    console.print(Text(" ".join(p for p in (count_sentence(consensus), agreement_sentence(consensus)) if p)))
+    console.print(_text(verdict_sentence(consensus, report.rule), style=f"bold {style}".strip()))
+    console.print(_text(" ".join(p for p in (count_sentence(consensus), agreement_sentence(consensus)) if p)))
     console.print()
     for side, prevalence in consensus.sides.items():
         bar = "█" * round(prevalence.share * _BAR_CELLS)
-        line = Text(f"  {side:<10}{prevalence.n:>4}  ")
+        line = _text(f"  {side:<10}{prevalence.n:>4}  ")
         line.append(f"{bar:<{_BAR_CELLS}}", style=_STYLES.get(side, ""))
         line.append(f"  {show_prevalence(prevalence)}")
         console.print(line)
     console.print()
     console.print(_answer_table(consensus.answers))
     if consensus.n_abstained:
-        console.print(Text("?: too unsure to call, counted in no share", style="dim"))
+        console.print(_text("?: too unsure to call, counted in no share", style="dim"))
     if consensus.dissent:
-        n = len(consensus.dissent)
-        console.print(Text(f"Dissent: {n} of {consensus.n_with_stance} answers with a stance take another side."))
+        n, surest = len(consensus.dissent), consensus.dissent[0]
+        who = surest.respondent or "name not given"
+        console.print(_text(f"Dissent: {n} of {consensus.n_with_stance} with a stance take another side. The surest,"))
+        console.print(_text(f'{who}, {plain_label(surest.stance)}: "{_one_line(surest.quote, 200)}"'))
     console.print()
 
 
@@ -103,10 +115,10 @@ def _answer_table(answers: Sequence[ClassifiedAnswer]) -> Table:
         stance = plain_label(call.stance) + ("?" if call.abstained else "")
         table.add_row(
             str(answer.answer.position),
-            Text(name_line(answer)),
-            Text(stance, style="dim" if call.abstained else _STYLES.get(call.side or "", "")),
+            _text(name_line(answer)),
+            _text(stance, style="dim" if call.abstained else _STYLES.get(call.side or "", "")),
             percent(call.confidence),
-            Text(_one_line(quote_of(answer), 160)),
+            _text(_one_line(quote_of(answer), 160)),
         )
     return table
 
@@ -117,25 +129,32 @@ def _one_line(text: str, limit: int) -> str:
 
 
 def _print_overview(console: Console, report: Report) -> None:
+    decided = [q for q in report.questions if q.verdict.strength != "insufficient"]
+    if decided:
+        console.print(_overview_table(decided))
+        console.print(_text("answers: with a stance / in all", style="dim"))
+    n_open = len(report.questions) - len(decided)
+    if n_open:
+        least = report.rule["min_answers"]
+        noun = "question has" if n_open == 1 else "questions have"
+        console.print(_text(f"{n_open} {noun} fewer than {least} answers with a stance: too few for a verdict."))
+
+
+def _overview_table(questions: Sequence[Consensus]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for name, justify in (
-        ("question", "left"),
-        ("answers", "right"),
-        ("verdict", "left"),
-        ("probability", "right"),
-    ):
-        table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
-    for question in report.questions:
+    table.add_column("question", overflow="fold")
+    table.add_column("answers", justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("probability", justify="right", no_wrap=True)
+    for question in questions:
         chance = question.verdict.probability
-        style = _STYLES.get(question.verdict.side or "", "")
         table.add_row(
-            Text(_one_line(question.question, 120)),
+            _text(_one_line(question.question, 120)),
             f"{question.n_with_stance}/{question.n_answers}",
-            Text(verdict_title(question), style=style),
+            _text(verdict_title(question), style=_STYLES.get(question.verdict.side or "", "")),
             "" if chance is None else percent(chance),
         )
-    console.print(table)
-    console.print(Text("answers: with a stance / in all", style="dim"))
+    return table
 
 
 def render_scores(rows: Sequence[tuple[str, str]], labels: Mapping[str, Mapping[str, Any]], *, width: int = 100) -> str:
@@ -153,14 +172,14 @@ def render_scores(rows: Sequence[tuple[str, str]], labels: Mapping[str, Mapping[
     console, file = _console(width, color=False)
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     for words, value in rows:
-        table.add_row(escape(words), escape(value))
+        table.add_row(_text(words), _text(value))
     console.print(table)
     console.print()
     per_label = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name in ("label", "precision", "recall", "F1", "n"):
         per_label.add_column(name, justify="left" if name == "label" else "right")
     for name, s in labels.items():
-        per_label.add_row(escape(name), f"{s['precision']:.2f}", f"{s['recall']:.2f}", f"{s['f1']:.2f}", str(s["n"]))
+        per_label.add_row(_text(name), f"{s['precision']:.2f}", f"{s['recall']:.2f}", f"{s['f1']:.2f}", str(s["n"]))
     console.print(per_label)
     return _plain_ends(file.getvalue())
 
@@ -177,24 +196,26 @@ def render_explanation(explanation: Mapping[str, Any], *, width: int = 100, colo
     """
     console, file = _console(width, color=color)
     stance = plain_label(explanation["stance"])
+    side = f"side {explanation['side']} " if explanation["side"] else ""
     unsure = ", too unsure to call" if explanation["abstained"] else ""
-    console.print(Text(f"{stance} ({percent(explanation['confidence'])}{unsure})", style="bold"))
+    console.print(_text(f"{stance} ({side}{percent(explanation['confidence'])}{unsure})", style="bold"))
     console.print()
     for name, p in explanation["posteriors"].items():
         bar = "█" * round(p * _BAR_CELLS)
-        console.print(Text(f"  {plain_label(name):<24}{bar:<{_BAR_CELLS}} {percent(p)}"))
+        console.print(_text(f"  {plain_label(name):<24}{bar:<{_BAR_CELLS}} {percent(p)}"))
     console.print()
-    console.print(Text(f"What moved it, as log-odds of '{stance}' over the mean of all stances:"))
-    console.print(Text(f"  {explanation['intercept']:+.3f}  before any word is read"))
+    console.print(_text(f"What moved it, as log-odds of '{stance}' over the mean of all stances:"))
+    console.print(_text(f"  {explanation['intercept']:+.3f}  before any word is read"))
     for part in explanation["words"]:
-        console.print(Text(f"  {part['weight']:+.3f}  {part['quote']!r} ({', '.join(part['features'])})"))
+        console.print(_text(f"  {part['weight']:+.3f}  {part['quote']!r} ({', '.join(part['features'])})"))
     rest = explanation["rest"]
-    console.print(Text(f"  {rest['weight']:+.3f}  {rest['n']} weaker words"))
-    console.print(Text(f"  {explanation['total']:+.3f}  in all"))
+    if rest["n"]:
+        console.print(_text(f"  {rest['weight']:+.3f}  {rest['n']} weaker word{'s' if rest['n'] > 1 else ''}"))
+    console.print(_text(f"  {explanation['total']:+.3f}  in all"))
     if explanation["evidence"]:
         console.print()
-        console.print(Text("Sentences that speak for it:"))
+        console.print(_text("Sentences that speak for it:"))
         for passage in explanation["evidence"]:
             place = f"{passage['field']} {passage['start']}-{passage['end']}"
-            console.print(Text(f'  {passage["weight"]:+.3f}  "{_one_line(passage["quote"], 300)}" ({place})'))
+            console.print(_text(f'  {passage["weight"]:+.3f}  "{_one_line(passage["quote"], 300)}" ({place})'))
     return _plain_ends(file.getvalue())

@@ -7,10 +7,13 @@ from typing import Any
 
 from pipeline.schema import ClassifiedAnswer, Consensus, Prevalence
 
+UNSURE_BELOW = 0.5
+"""A verdict that is likelier to be wrong than right says so."""
+
 _SIDE_VERBS = {
-    "oppose": ("opposes", "oppose"),
-    "support": ("supports", "support"),
-    "neutral": ("is neutral on", "are neutral on"),
+    "oppose": ("opposes it", "oppose it"),
+    "support": ("supports it", "support it"),
+    "neutral": ("is neutral on it", "are neutral on it"),
 }
 
 
@@ -37,7 +40,8 @@ def verdict_title(consensus: Consensus) -> str:
         return "too few answers"
     if verdict.side is None:
         return "split (tie)"
-    return f"{verdict.strength}: {verdict.side}"
+    unsure = " (unsure)" if verdict.probability is not None and verdict.probability < UNSURE_BELOW else ""
+    return f"{verdict.strength}: {verdict.side}{unsure}"
 
 
 def verdict_sentence(consensus: Consensus, rule: Mapping[str, Any]) -> str:
@@ -48,12 +52,12 @@ def verdict_sentence(consensus: Consensus, rule: Mapping[str, Any]) -> str:
             f"Too few answers to say: {n} of {consensus.n_answers} take a stance that can be told, "
             f"and the rule wants at least {rule['min_answers']}."
         )
-    chance = "" if verdict.probability is None else f" Probability of this verdict: {percent(verdict.probability)}."
+    chance = _chance_sentence(verdict.probability)
     if verdict.side is None:
         return f"Split: no side has more answers than every other, of {n} with a stance.{chance}"
     count = consensus.sides[verdict.side].n
-    one, many = _SIDE_VERBS.get(verdict.side, (f"says {verdict.side} to", f"say {verdict.side} to"))
-    said = f"{count} of {n} answers with a stance {one if count == 1 else many} it"
+    one, many = _SIDE_VERBS.get(verdict.side, (f"is '{verdict.side}'", f"are '{verdict.side}'"))
+    said = f"{count} of {n} answers with a stance {one if count == 1 else many}"
     meaning = {
         "consensus": f"at or above the {percent(rule['share'])} the rule asks for",
         "majority": f"more than half, below the {percent(rule['share'])} of a consensus",
@@ -62,17 +66,29 @@ def verdict_sentence(consensus: Consensus, rule: Mapping[str, Any]) -> str:
     return f"{verdict.strength.capitalize()}: {said}, {meaning}.{chance}"
 
 
+def _chance_sentence(probability: float | None) -> str:
+    if probability is None:
+        return ""
+    warning = ": too low to rely on" if probability < UNSURE_BELOW else ""
+    return f" Probability of this verdict: {percent(probability)}{warning}."
+
+
 def count_sentence(consensus: Consensus) -> str:
     """Say how the answers divide into those with a stance, without one, and too unsure to call."""
     return (
-        f"{consensus.n_answers} answers: {consensus.n_with_stance} with a stance, "
+        f"{count_answers(consensus.n_answers)}: {consensus.n_with_stance} with a stance, "
         f"{consensus.n_no_stance} without, {consensus.n_abstained} too unsure to call."
     )
 
 
+def count_answers(n: int) -> str:
+    """Return a number of answers in words: "1 answer", "2 answers"."""
+    return f"{n} answer{'' if n == 1 else 's'}"
+
+
 def agreement_sentence(consensus: Consensus) -> str:
     """Say how far the answers agree, apart from how sure that is."""
-    if consensus.agreement is None:
+    if consensus.agreement is None or consensus.n_with_stance < 2:
         return ""
     return f"Agreement {consensus.agreement:+.2f} (+1 all alike, 0 spread evenly, -1 half at each end)."
 

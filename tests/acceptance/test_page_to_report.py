@@ -105,7 +105,7 @@ def test_every_form_of_the_report_tells_the_same_verdict(reports: Path, consensu
     assert row["question_id"] == consensus["question_id"]
     assert row["verdict.strength"] == consensus["verdict"]["strength"]
     assert float(row["verdict.probability"]) == consensus["verdict"]["probability"]
-    chance = f"Probability of this verdict: {consensus['verdict']['probability'] * 100:.0f} %."
+    chance = f"Probability of this verdict: {consensus['verdict']['probability'] * 100:.0f} %"
     for name in ("html", "md"):
         text = (reports / f"report.{name}").read_text(encoding="utf-8")
         assert consensus["verdict"]["strength"].capitalize() in text

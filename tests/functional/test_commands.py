@@ -345,7 +345,7 @@ def test_answers_classified_under_other_labels_are_bad_input_that_points_to_mode
     claims_model: Path, classified: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["report", str(classified), "--model", str(claims_model)]) == 3
-    assert "see --model" in capfd.readouterr().err
+    assert "--model" in capfd.readouterr().err
 
 
 def test_explain_works_with_a_model_of_the_users_own_labels(

@@ -51,6 +51,7 @@ SENTENCES = [
     "The results\nare good", "Do not do it.", "please see a doctor in person.", "\u201cNever\u201d &amp; no.",
     "Sure\u2026", "xyzzy", "It works.It is safe", "{{ vote }}", "\U0001f600",
 ]  # fmt: skip
+WORDLESS = ["xyzzy", "{{ vote }}", "\U0001f600"]
 TEXTS = st.lists(st.sampled_from(SENTENCES), min_size=1, max_size=6).map(" ".join)
 
 
@@ -211,9 +212,15 @@ def test_a_call_agrees_with_its_posteriors(nlp: Language, model: StanceModel, te
 def test_a_model_abstains_below_its_threshold_alone(
     nlp: Language, model: StanceModel, threshold: float, abstained: bool
 ) -> None:
-    made = [call(nlp, replace(model, abstain_below=threshold), text) for text in SENTENCES]
+    worded = [text for text in SENTENCES if text not in WORDLESS]
+    made = [call(nlp, replace(model, abstain_below=threshold), text) for text in worded]
     assert {c.abstained for c in made} == {abstained}
-    assert [c.stance for c in made] == [call(nlp, model, text).stance for text in SENTENCES]
+    assert [c.stance for c in made] == [call(nlp, model, text).stance for text in worded]
+
+
+@pytest.mark.parametrize("text", WORDLESS)
+def test_an_answer_without_a_known_word_is_never_called(nlp: Language, model: StanceModel, text: str) -> None:
+    assert call(nlp, replace(model, abstain_below=0.0), text).abstained
 
 
 def test_answers_called_together_are_called_as_each_alone_in_their_order(nlp: Language, model: StanceModel) -> None:

@@ -331,6 +331,7 @@ def test_an_explanation_shows_the_call_the_words_and_the_sum() -> None:
         "confidence": 0.61,
         "abstained": True,
         "posteriors": {"cautiously_against": 0.61, "supportive": 0.39},
+        "side": "oppose",
         "intercept": 0.1,
         "words": [{"quote": "[b]not", "weight": 0.5, "features": ["not", "cue:x"]}],
         "rest": {"n": 3, "weight": -0.2},
@@ -338,7 +339,7 @@ def test_an_explanation_shows_the_call_the_words_and_the_sum() -> None:
         "evidence": [{"field": "text", "start": 0, "end": 7, "quote": "[b]not.", "weight": 0.5}],
     }
     shown = render_explanation(explanation)
-    assert "cautiously against (61 %, too unsure to call)" in shown
+    assert "cautiously against (side oppose 61 %, too unsure to call)" in shown
     for part in ("+0.100", "+0.500  '[b]not' (not, cue:x)", "-0.200  3 weaker words", "+0.400  in all"):
         assert part in shown
     assert '"[b]not." (text 0-7)' in shown
@@ -370,13 +371,13 @@ def test_an_explanation_shows_the_call_the_words_and_the_sum() -> None:
         ),
         pytest.param(
             ["neutral"] * 3 + ["against"] * 2,
-            "majority: neutral",
+            "majority: neutral (unsure)",
             "Majority: 3 of 5 answers with a stance are neutral on it, more than half, below the 75 % of a consensus.",
             id="majority",
         ),
         pytest.param(
             ["neutral"] * 2 + ["against"] * 3 + ["supportive"],
-            "split: oppose",
+            "split: oppose (unsure)",
             "Split: 3 of 6 answers with a stance oppose it, not more than half.",
             id="half is no majority",
         ),
@@ -394,7 +395,7 @@ def test_a_verdict_on_a_side_of_the_users_own_is_said_in_words() -> None:
     scheme = LabelScheme.from_labels("claims", ["favor", "against"])
     report = build_report([[build_answer(scheme, "favor", n) for n in range(1, 7)]], scheme)
     sentence = verdict_sentence(report.questions[0], report.rule)
-    assert sentence.startswith("Consensus: 6 of 6 answers with a stance say favor to it")
+    assert sentence.startswith("Consensus: 6 of 6 answers with a stance are 'favor'")
 
 
 @pytest.mark.parametrize(
