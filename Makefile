@@ -27,9 +27,8 @@ $(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
 	@touch $@
 
 demo: $(VENV)/.runtime ## The main job on a page that comes with medstance
-	@$(BIN)/stance report data/samples/laser_while_nursing.txt
-	@$(BIN)/stance report data/samples/laser_while_nursing.txt -o demo/report.html -o demo/report.json
-	@echo 'Open $(CURDIR)/demo/report.html in a browser.'
+	@$(BIN)/stance report data/samples/laser_while_nursing.txt --format table -o demo/report.html -o demo/report.json
+	@echo 'Open demo/report.html in a browser.'
 
 test: $(VENV)/.dev ## Run the tests
 	@$(BIN)/python -m pytest -n auto --cov --cov-report=term

@@ -93,7 +93,7 @@ def aggregate_question(answers: Sequence[ClassifiedAnswer], scheme: LabelScheme,
     counts = {name: sum(a.call.stance == name for a in with_stance) for name in labels}
     side_counts = {side: sum(a.call.side == side for a in with_stance) for side in sides}
     verdict = decide_verdict(side_counts, rule)
-    if verdict.strength != "insufficient":
+    if verdict.side is not None:
         probability = estimate_probability(answers, scheme, rule, verdict)
         verdict = verdict.model_copy(update={"probability": probability})
     first = answers[0].answer

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from importlib.metadata import version
-from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,7 +23,6 @@ from pipeline.errors import (
     EXIT_DONE,
     EXIT_INTERRUPTED,
     EXIT_QUARANTINED,
-    BadInput,
     MedstanceError,
     WrongUsage,
 )
@@ -143,8 +141,7 @@ def _print_json(data: object) -> None:
 
 
 def _intake(sources: list[str], kind: Kind | None, encoding: str | None, columns: list[str] | None) -> Intake:
-    from pipeline.ingest import FIELDS, ReadOptions
-    from pipeline.workflow import Intake
+    from pipeline.workflow import FIELDS, Intake, ReadOptions
 
     mapping: dict[str, str] = {}
     for pair in columns or []:
@@ -158,38 +155,8 @@ def _intake(sources: list[str], kind: Kind | None, encoding: str | None, columns
     return Intake(sources, options, _say)
 
 
-def _quarantine_path(given: Path | None, output: Path | None, sources: list[str]) -> Path:
-    """Return where bad records go, and refuse to write over a source."""
-    path = given or _default_quarantine(output)
-    for target in (path, output):
-        if target is not None and any(_is_same_file(target, source) for source in sources):
-            raise WrongUsage(f"{target}: is a source too: write somewhere else")
-    return path
-
-
-def _default_quarantine(output: Path | None) -> Path:
-    if output is not None and not output.is_dir() and (output.is_file() or not output.exists()):
-        place = output if output.name else output.resolve()
-        return place.with_name(f"{place.name}.quarantine.jsonl")
-    # In a folder of the user's own nothing is written over.
-    names = chain(["quarantine.jsonl"], (f"quarantine-{n}.jsonl" for n in count(2)))
-    return next(path for path in map(Path, names) if not path.exists())
-
-
-def _is_same_file(path: Path, source: str) -> bool:
-    return source != "-" and path.exists() and Path(source).exists() and path.samefile(source)
-
-
 def _output_or_none(output: Path | None) -> Path | None:
     return None if output == Path("-") else output
-
-
-def _format_of(output: Path | None, given: RecordFormat | None) -> str:
-    from pipeline.output import record_format
-
-    if given is not None:
-        return given.value
-    return RecordFormat.JSONL.value if output is None else record_format(str(output))
 
 
 @contextmanager
@@ -272,14 +239,13 @@ def ingest(
 
     Example: stance ingest page.html answers.csv -o answers.jsonl
     """
-    from pipeline.output import write_rows
-    from pipeline.workflow import ingest_sources
+    from pipeline.workflow import ingest_sources, quarantine_path, write_records
 
     output = _output_or_none(output)
-    left_out = _quarantine_path(quarantine, output, sources)
+    left_out = quarantine_path(quarantine, output, sources)
     intake = _intake(sources, kind, encoding, column)
     rows = intake.checked(ingest_sources(intake), left_out)
-    n = write_rows(rows, output, _format_of(output, format_name))
+    n = write_records(rows, output, format_name)
     n_rejected = intake.close(left_out)
     _say(f"{_count(n)} read")
     _finish(n_rejected)
@@ -302,15 +268,14 @@ def classify(
 
     Example: stance classify answers.csv -o classified.jsonl
     """
-    from pipeline.output import write_rows
-    from pipeline.workflow import classify_sources
+    from pipeline.workflow import classify_sources, quarantine_path, write_records
 
     output = _output_or_none(output)
-    left_out = _quarantine_path(quarantine, output, sources)
+    left_out = quarantine_path(quarantine, output, sources)
     intake = _intake(sources, kind, encoding, column)
     with _progress("classified") as progress:
         rows = intake.checked(classify_sources(intake, model, progress=progress), left_out)
-        n = write_rows(rows, output, _format_of(output, format_name))
+        n = write_records(rows, output, format_name)
     n_rejected = intake.close(left_out)
     _say(f"{_count(n)} classified")
     _finish(n_rejected)
@@ -333,7 +298,7 @@ def report(
     ] = None,
     as_json: AsJson = False,
     consensus_share: Annotated[
-        float | None, typer.Option(min=0.5, max=1.0, help="Least share of one side for a consensus; else 0.75.")
+        float | None, typer.Option(min=0.51, max=1.0, help="Least share of one side for a consensus; else 0.75.")
     ] = None,
     min_answers: Annotated[
         int | None, typer.Option(min=1, help="Fewer answers with a stance are too few for a verdict; else 5.")
@@ -349,14 +314,20 @@ def report(
 
     Example: stance report page.txt -o report.html -o report.json
     """
-    from pipeline.aggregate import build_rule
-    from pipeline.workflow import render_report, report_format, report_sources, write_report
+    from pipeline.workflow import (
+        build_rule,
+        quarantine_path,
+        render_report,
+        report_format,
+        report_sources,
+        write_report,
+    )
 
     if as_json and format_name not in {None, ReportFormat.JSON}:
         raise WrongUsage(f"--json and --format {format_name} ask for two formats: give one")
     for path in output or []:
         report_format(path)
-    left_out = _quarantine_path(quarantine, output[0] if output else None, sources)
+    left_out = quarantine_path(quarantine, output[0] if output else None, sources)
     intake = _intake(sources, kind, encoding, column)
     rule = build_rule(consensus_share, min_answers)
     with _progress("read") as progress:
@@ -419,23 +390,29 @@ def train(
 
     Example: stance train labelled.jsonl -o my-model
     """
-    from pipeline.classify import ClassifierConfig
-    from pipeline.persistence import check_place, score_lines
     from pipeline.report import render_scores
-    from pipeline.workflow import parse_scheme, read_labelled, train_model
+    from pipeline.workflow import (
+        check_model_place,
+        default_config,
+        quarantine_path,
+        read_labelled,
+        read_scheme,
+        show_scores,
+        train_model,
+    )
 
-    left_out = _quarantine_path(quarantine, output, labelled)
-    check_place(output)
+    left_out = quarantine_path(quarantine, output, labelled)
+    check_model_place(output)
     intake = _intake(labelled, kind, encoding, column)
-    chosen = None if scheme is None else parse_scheme(_read_file(scheme), str(scheme))
+    chosen = None if scheme is None else read_scheme(scheme)
     data = read_labelled(intake, chosen)
     n_rejected = intake.close(left_out)
-    folder = train_model(data, output, ClassifierConfig(), say=_say, n_folds=folds)
+    folder = train_model(data, output, default_config(), say=_say, n_folds=folds)
     scores = folder.manifest.scores
     if as_json:
         _print_json({"model": folder.full_name, **scores})
     else:
-        _print(render_scores(score_lines(scores), scores["labels"], width=_terminal_width()))
+        _print(render_scores(show_scores(scores), scores["labels"], width=_terminal_width()))
     _say(f"model {folder.full_name} written to {output}")
     _finish(n_rejected)
 
@@ -454,12 +431,11 @@ def evaluate(
 
     Example: stance evaluate labelled.jsonl --model my-model
     """
-    from pipeline.persistence import score_lines
     from pipeline.report import render_scores
-    from pipeline.workflow import Classifier, evaluate_model, read_labelled
+    from pipeline.workflow import Classifier, evaluate_model, quarantine_path, read_labelled, show_scores
 
     classifier = Classifier(model)
-    left_out = _quarantine_path(quarantine, None, labelled)
+    left_out = quarantine_path(quarantine, None, labelled)
     intake = _intake(labelled, kind, encoding, column)
     data = read_labelled(intake, classifier.scheme, is_models=True)
     n_rejected = intake.close(left_out)
@@ -468,7 +444,7 @@ def evaluate(
         _print_json(scores)
     else:
         _print(f"{scores['n_answers']} answers to {scores['n_questions']} questions, model {scores['model']}\n\n")
-        _print(render_scores(score_lines(scores), scores["labels"], width=_terminal_width()))
+        _print(render_scores(show_scores(scores), scores["labels"], width=_terminal_width()))
     _finish(n_rejected)
 
 
@@ -483,19 +459,9 @@ def models_list(as_json: AsJson = False) -> None:
 
     Example: stance models list --json
     """
-    from pipeline.persistence import list_models, read_folder
+    from pipeline.workflow import describe_models
 
-    folders = [read_folder(path) for path in list_models()]
-    rows = [
-        {
-            "name": f.manifest.name,
-            "digest": f.digest,
-            "path": str(f.path),
-            "n_answers": f.manifest.training["n_answers"],
-            "side_accuracy": f.manifest.scores["side_accuracy"],
-        }
-        for f in folders
-    ]
+    rows = describe_models()
     if as_json:
         _print_json(rows)
         return
@@ -517,9 +483,9 @@ def models_show(
 
     Example: stance models show my-model
     """
-    from pipeline.persistence import find_model, read_folder
+    from pipeline.workflow import open_model
 
-    folder = read_folder(find_model(name))
+    folder = open_model(name)
     if as_json:
         _print_json(folder.manifest.model_dump(mode="json"))
     else:
@@ -540,13 +506,6 @@ def models_verify(
 
     for path, full_name in verify_models(names or []):
         _print(f"{full_name}  intact  {path}\n")
-
-
-def _read_file(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(str(path), f"cannot be read ({error})") from error
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -11,7 +11,7 @@ from itertools import islice, product
 from pydantic import Field, ValidationError, model_validator
 
 from pipeline.errors import BadInput
-from pipeline.schema import Frozen
+from pipeline.schema import Frozen, first_problem
 
 REQUIRED_FAMILIES = ("negation", "pseudo_negation", "contrast", "question_flip")
 _WORD = re.compile(r"[^\s|?]+(?:\|[^\s|?]+)*\??")
@@ -125,9 +125,8 @@ def parse_lexicon(text: str, name: str) -> CueLexicon:
     except tomllib.TOMLDecodeError as error:
         raise BadInput(name, f"is no TOML: {error}") from error
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise BadInput(name, first["msg"].removeprefix("Value error, "), where=where) from error
+        where, problem = first_problem(error)
+        raise BadInput(name, problem, where=where) from error
 
 
 def default_lexicon_text() -> str:

@@ -35,7 +35,7 @@ from sklearn.pipeline import Pipeline
 from pipeline.classify import ClassifierConfig, StanceModel
 from pipeline.errors import ModelError, WrongUsage
 from pipeline.features import FEATURE_VERSION
-from pipeline.schema import AnswerRecord, Frozen, LabelScheme
+from pipeline.schema import AnswerRecord, Frozen, LabelScheme, first_problem
 
 DEFAULT_MODEL = "default"
 MANIFEST = "manifest.json"
@@ -342,11 +342,8 @@ def read_folder(path: Path) -> ModelFolder:
     except OSError as error:
         raise ModelError(f"{path}: no readable {MANIFEST}: {error.strerror}") from error
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise ModelError(
-            f"{path / MANIFEST}: {where or 'content'}: {first['msg']}: not a model of this version"
-        ) from error
+        where, problem = first_problem(error)
+        raise ModelError(f"{path / MANIFEST}: {where or 'content'}: {problem}: not a model of this version") from error
     if manifest.format != FORMAT:
         raise ModelError(
             f"{path}: folder format {manifest.format}, this medstance reads {FORMAT}: retrain it with stance train"
@@ -488,7 +485,7 @@ def render_card(manifest: Manifest) -> str:
 _SCORE_NAMES = {
     "accuracy": "exact labels right",
     "baseline_accuracy": "the same, calling everything the commonest label",
-    "side_accuracy": "sides right, of answers that take one",
+    "side_accuracy": "sides right, of answers that oppose or support",
     "side_accuracy_interval": "90 % interval of that, questions resampled",
     "baseline_side_accuracy": "the same, calling everything the commonest side",
     "macro_f1": "macro-F1 over labels",
@@ -496,9 +493,9 @@ _SCORE_NAMES = {
     "weighted_kappa": "quadratic-weighted kappa on grades",
     "calibration_error": "expected calibration error of sides, 10 bins",
     "log_loss": "log loss, nats",
-    "accuracy_at_coverage": "sides right among the surest 70 %",
+    "accuracy_at_coverage": "sides right, of all answers' surest 70 %",
     "coverage": "share of answers not abstained on",
-    "accuracy_when_called": "sides right among those",
+    "accuracy_when_called": "sides right, of all answers not abstained on",
 }
 
 

@@ -8,7 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 
 def _number_to_str(value: object) -> object:
@@ -24,6 +32,12 @@ def _visible(value: str) -> str:
     if not value.strip():
         raise ValueError("is empty")
     return value
+
+
+def first_problem(error: ValidationError) -> tuple[str, str]:
+    """Return the place (dotted names) and the message of a validation error's first problem."""
+    first = error.errors(include_url=False)[0]
+    return ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
 
 
 Identifier = Annotated[str, BeforeValidator(_number_to_str), Field(min_length=1)]
@@ -345,7 +359,7 @@ class Verdict(Frozen):
         ``insufficient`` below the rule's number of answers with a stance.
     probability
         Probability that the rule gives this same side and strength, given that the answers are few
-        and the classifier errs; None when insufficient.
+        and the classifier errs; None when insufficient and for a tie, which no drawn shares repeat.
     """
 
     side: str | None

@@ -9,19 +9,20 @@ import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from importlib.metadata import version
-from itertools import islice
+from itertools import chain, count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from pipeline.aggregate import ConsensusRule, aggregate_question
+from pipeline.aggregate import ConsensusRule, aggregate_question, build_rule
 from pipeline.errors import BadInput, ModelError, WrongUsage
 from pipeline.flat import Row
-from pipeline.ingest import ReadOptions, read_answers
+from pipeline.ingest import FIELDS, ReadOptions, read_answers
 from pipeline.lexicon import default_lexicon_text, parse_lexicon
-from pipeline.output import to_json_line, write_rows, write_text
+from pipeline.output import record_format, to_json_line, write_rows, write_text
 from pipeline.schema import (
     AnswerRecord,
     ClassifiedAnswer,
@@ -30,16 +31,21 @@ from pipeline.schema import (
     Rejected,
     Report,
     StanceCall,
+    first_problem,
     split_classified,
 )
 
 if TYPE_CHECKING:
+    from spacy.language import Language
     from spacy.tokens import Doc
 
     from pipeline.classify import ClassifierConfig, StanceModel
     from pipeline.persistence import ModelFolder
 
 # Stages that need spaCy or scikit-learn are imported where they are used: a command starts with what it needs.
+
+# What the command line hands on to the stages, so that it need know none of them.
+__all__ = ["FIELDS", "ConsensusRule", "ReadOptions", "build_rule"]
 
 DISCLAIMER = "Not medical advice: it counts what answers say, not what is medically right."
 BATCH_SIZE = 256
@@ -73,9 +79,70 @@ def parse_scheme(text: str, name: str) -> LabelScheme:
     except tomllib.TOMLDecodeError as error:
         raise BadInput(name, f"is no TOML: {error}") from error
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise BadInput(name, first["msg"].removeprefix("Value error, "), where=where) from error
+        where, problem = first_problem(error)
+        raise BadInput(name, problem, where=where) from error
+
+
+def read_scheme(path: Path) -> LabelScheme:
+    """Read a label scheme from a TOML file.
+
+    Raises
+    ------
+    BadInput
+        When it cannot be read or is none.
+    """
+    try:
+        return parse_scheme(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(str(path), f"cannot be read ({error})") from error
+
+
+# ---------------------------------------------------------------- where results go
+
+
+def write_records(rows: Iterable[Row], path: Path | None, format_name: str | None) -> int:
+    """Write records whole or not at all, and return how many.
+
+    Parameters
+    ----------
+    rows
+        JSON-ready records.
+    path
+        Where to; None for standard output.
+    format_name
+        "jsonl", "csv", "tsv" or "parquet"; None to go by the file's name, or for "jsonl" on standard output.
+    """
+    if format_name is None:
+        format_name = "jsonl" if path is None else record_format(str(path))
+    return write_rows(rows, path, format_name)
+
+
+def quarantine_path(given: Path | None, output: Path | None, sources: Sequence[str]) -> Path:
+    """Return where bad records go: as given, else beside the output, else in the working directory.
+
+    Raises
+    ------
+    WrongUsage
+        When that place, or the output's, is a source too.
+    """
+    path = given or _default_quarantine(output)
+    for target in (path, output):
+        if target is not None and any(_is_same_file(target, source) for source in sources):
+            raise WrongUsage(f"{target}: is a source too: write somewhere else")
+    return path
+
+
+def _default_quarantine(output: Path | None) -> Path:
+    if output is not None and not output.is_dir() and (output.is_file() or not output.exists()):
+        place = output if output.name else output.resolve()
+        return place.with_name(f"{place.name}.quarantine.jsonl")
+    # In a folder of the user's own nothing is written over.
+    names = chain(["quarantine.jsonl"], (f"quarantine-{n}.jsonl" for n in count(2)))
+    return next(path for path in map(Path, names) if not path.exists())
+
+
+def _is_same_file(path: Path, source: str) -> bool:
+    return source != "-" and path.exists() and Path(source).exists() and path.samefile(source)
 
 
 # ---------------------------------------------------------------- reading
@@ -169,32 +236,33 @@ class Classifier:
     """A model, loaded when the first answer needs it, and the spaCy pipeline built from its lexicon."""
 
     def __init__(self, name: str) -> None:
-        from pipeline.persistence import find_model, read_folder
-
-        self.folder: ModelFolder = read_folder(find_model(name))
-        self._loaded: StanceModel | None = None
+        self.folder: ModelFolder = open_model(name)
 
     @property
     def scheme(self) -> LabelScheme:
         """The labels of its calls."""
         return self.folder.manifest.scheme
 
-    @property
+    @cached_property
     def model(self) -> StanceModel:
         """The model, loaded."""
         from pipeline.persistence import load_model
 
-        if self._loaded is None:
-            self._loaded = load_model(self.folder)
-        return self._loaded
+        return load_model(self.folder)
+
+    @cached_property
+    def nlp(self) -> Language:
+        """The spaCy pipeline with the model's own lexicon."""
+        from pipeline.preprocess import build_nlp
+
+        return build_nlp(parse_lexicon(self.model.lexicon_text, f"{self.folder.path}/cues.toml"))
 
     def classify(self, answers: Iterable[AnswerRecord]) -> Iterator[ClassifiedAnswer]:
         """Classify answers, in order; earlier calls that they carry are replaced."""
         from pipeline.classify import call_answers
-        from pipeline.preprocess import build_nlp, parse_answers
+        from pipeline.preprocess import parse_answers
 
-        nlp = build_nlp(parse_lexicon(self.model.lexicon_text, f"{self.folder.path}/cues.toml"))
-        for batch in parse_answers(nlp, answers, batch_size=BATCH_SIZE):
+        for batch in parse_answers(self.nlp, answers, batch_size=BATCH_SIZE):
             calls = call_answers(self.model, [doc for _, doc in batch])
             for (answer, _), call in zip(batch, calls, strict=True):
                 yield ClassifiedAnswer(answer=_without_call(answer), call=call)
@@ -215,12 +283,11 @@ class Classifier:
         try:
             known = split_classified(answer)
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            column = ".".join(map(str, first["loc"]))
-            raise BadInput(source.file, f"{column}: {first['msg']}: classify it again", where=source.locator) from error
-        problem = None if known is None else self._find_contradiction(known.call)
-        if problem is not None:
-            raise BadInput(source.file, f"{problem}: classify it again", where=source.locator)
+            column, problem = first_problem(error)
+            raise BadInput(source.file, f"{column}: {problem}: classify it again", where=source.locator) from error
+        contradiction = None if known is None else self._find_contradiction(known.call)
+        if contradiction is not None:
+            raise BadInput(source.file, f"{contradiction}: classify it again", where=source.locator)
         return known
 
     def _find_contradiction(self, call: StanceCall) -> str | None:
@@ -346,13 +413,13 @@ def explain_text(
         the record), `rest` (number and weight of the weaker ones), `total`. ``intercept + words + rest = total``,
         the log-odds of the stance over the mean of all stances.
     """
-    from pipeline.preprocess import build_nlp, parse_answers
+    from pipeline.preprocess import parse_answers
 
     fields = {"question": question, "text": text, "proposition": proposition, "headline": headline}
-    model = Classifier(model_name).model
-    nlp = build_nlp(parse_lexicon(model.lexicon_text, "cues.toml"))
+    classifier = Classifier(model_name)
     # The Doc's strings live as long as the batch: all that is taken from it is taken inside the loop.
-    return next(_explain_doc(model, doc) for ((_, doc),) in parse_answers(nlp, _records_of([fields])))
+    batches = parse_answers(classifier.nlp, _records_of([fields]))
+    return next(_explain_doc(classifier.model, doc) for ((_, doc),) in batches)
 
 
 def _explain_doc(model: StanceModel, doc: Doc) -> Row:
@@ -402,9 +469,8 @@ def _records_of(rows: Iterable[dict[str, str | None]]) -> Iterator[AnswerRecord]
         try:
             yield AnswerRecord.model_validate(derived | given)
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            reason = f"the {first['loc'][0]} {first['msg'].removeprefix('Value error, ')}"
-            raise WrongUsage(reason) from error
+            column, problem = first_problem(error)
+            raise WrongUsage(f"the {column} {problem}") from error
 
 
 # ---------------------------------------------------------------- training and scoring
@@ -527,9 +593,8 @@ def train_model(
     """
     from pipeline.classify import StanceModel, fit_estimator, scale_temperature
     from pipeline.evaluate import choose_abstention, cross_validate, score_abstention, score_posteriors
-    from pipeline.persistence import check_place, save_model
+    from pipeline.persistence import save_model
 
-    check_place(folder)
     lexicon_text = default_lexicon_text()
     say(f"reading {len(data.answers)} answers to {len(set(data.questions))} questions")
     X = featurise(data, lexicon_text)
@@ -574,6 +639,51 @@ def evaluate_model(data: LabelledData, classifier: Classifier, *, say: Say) -> R
     scores = score_posteriors(posteriors, data.labels, data.questions, model.scheme)
     abstention = score_abstention(posteriors, data.labels, model.scheme, model.abstain_below)
     return {"model": model.name, "n_seen_in_training": n_seen} | scores.to_row() | abstention
+
+
+def check_model_place(folder: Path) -> None:
+    """Raise, before any work is done, when a model cannot be written to a place."""
+    from pipeline.persistence import check_place
+
+    check_place(folder)
+
+
+def default_config() -> ClassifierConfig:
+    """Return what a classifier is fitted with unless told otherwise."""
+    from pipeline.classify import ClassifierConfig
+
+    return ClassifierConfig()
+
+
+def show_scores(scores: Row) -> list[tuple[str, str]]:
+    """Return scores in words, in a fixed order."""
+    from pipeline.persistence import score_lines
+
+    return score_lines(scores)
+
+
+def open_model(name: str) -> ModelFolder:
+    """Find and verify a model folder without loading its artefact."""
+    from pipeline.persistence import find_model, read_folder
+
+    return read_folder(find_model(name))
+
+
+def describe_models() -> list[Row]:
+    """Describe the installed models: name, digest, path, training answers, sides right out of fold."""
+    from pipeline.persistence import list_models, read_folder
+
+    folders = [read_folder(path) for path in list_models()]
+    return [
+        {
+            "name": folder.manifest.name,
+            "digest": folder.digest,
+            "path": str(folder.path),
+            "n_answers": folder.manifest.training["n_answers"],
+            "side_accuracy": folder.manifest.scores["side_accuracy"],
+        }
+        for folder in folders
+    ]
 
 
 def verify_models(names: Sequence[str]) -> Iterator[tuple[str, str]]:

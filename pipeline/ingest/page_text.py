@@ -72,8 +72,9 @@ def read_page_text(text: str) -> list[PageAnswers]:
     Returns
     -------
     list of PageAnswers
-        One per question; empty when the text is no such page. Voting widgets, templates, buttons and
-        the disclaimer are in no field; every other line is in one.
+        One per question; empty when the text is no such page. Voting widgets (a line such as "+1" or
+        "Votes: 3" is one wherever it stands), templates, buttons and the disclaimer are in no field; every
+        other line is in one, or in `left_out`.
     """
     blocks = [block for lines, first in _split_blocks(text) for block in _classify(lines, first)]
     blocks = _resolve_disclaimers(_resolve_votes(_resolve_names(blocks)))
@@ -242,7 +243,7 @@ def _group_by_vote(blocks: Sequence[_Block]) -> tuple[list[_Block], _Groups]:
     groups: _Groups = []
     for start, vote, end in zip(starts, votes, [*starts[1:], len(blocks)], strict=True):
         body = [block for block in blocks[vote:end] if block.kind in {"text", "signature"}]
-        first, *others = _cut_at_signatures(body)
+        first, *others = _cut_at_signatures(_demote_lone_lines(body))
         groups.append(([block for block in blocks[start:vote] if block.kind == "text"], first))
         # An answer that the page shows without a widget ends at its own signature all the same.
         groups += [_split_headline(other) for other in others]
@@ -266,6 +267,20 @@ def _cut_at_signatures(body: Sequence[_Block]) -> list[list[_Block]]:
                 parts.append([])
         parts[-1].append(block)
     return parts
+
+
+def _demote_lone_lines(body: Sequence[_Block]) -> list[_Block]:
+    """Read a single line without a name, with text below it, as text: "Board Certified Dermatologist".
+
+    Where widgets part the answers, such a line inside one is something the answer says.
+    """
+    demoted = list(body)
+    for place, block in enumerate(body[:-1]):
+        around = [body[place - 1]] if place else []
+        is_alone = all(b.kind == "text" for b in [*around, body[place + 1]])
+        if block.kind == "signature" and len(block.lines) == 1 and "name" not in block.respondent and is_alone:
+            demoted[place] = replace(block, kind="text", respondent={})
+    return demoted
 
 
 def _is_sign_off(block: _Block, below: _Block) -> bool:

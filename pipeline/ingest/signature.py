@@ -171,6 +171,8 @@ def read_signature(lines: Sequence[str]) -> dict[str, Any]:
         fields: dict[str, Any] = _read_rating(line) or _read_specialty(line)
         if fields:
             certain = True
+        elif _repeats_name(line, found):
+            continue
         elif "name" in found and _PLACE.fullmatch(line):
             fields = {"location": line}
         elif fields := _read_name(line):
@@ -181,6 +183,12 @@ def read_signature(lines: Sequence[str]) -> dict[str, Any]:
             return {}
         found = _merge(found, fields)
     return found if certain else {}
+
+
+def _repeats_name(line: str, found: dict[str, Any]) -> bool:
+    """Whether a line is the name again, written a little differently: it is no place then."""
+    again = _read_name(line)
+    return bool(again and "name" in found and again["name"].split()[-1] == found["name"].split()[-1])
 
 
 def _merge(found: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:

@@ -146,7 +146,9 @@ def mark_negation(doc: Doc) -> Doc:
     n_tokens = len(doc)
     pseudo = {i for cue in doc._.cues if cue.family == "pseudo_negation" for i in range(cue.start, cue.end)}
     contrasts = {
-        cue.start: cue.end for cue in doc._.cues if cue.family == "contrast" and not pseudo.intersection(cue[1:])
+        cue.start: cue.end
+        for cue in doc._.cues
+        if cue.family == "contrast" and not pseudo.intersection(range(cue.start, cue.end))
     }
     negated = np.zeros(n_tokens, dtype=bool)
     contrasted = np.zeros(n_tokens, dtype=bool)

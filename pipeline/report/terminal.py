@@ -85,9 +85,10 @@ def _print_question(console: Console, consensus: Consensus, report: Report) -> N
     console.print(_text(verdict_sentence(consensus, report.rule), style=f"bold {style}".strip()))
     console.print(_text(" ".join(p for p in (count_sentence(consensus), agreement_sentence(consensus)) if p)))
     console.print()
+    widest = max(map(len, consensus.sides)) + 2
     for side, prevalence in consensus.sides.items():
         bar = "█" * round(prevalence.share * _BAR_CELLS)
-        line = _text(f"  {side:<10}{prevalence.n:>4}  ")
+        line = _text(f"  {side:<{widest}}{prevalence.n:>4}  ")
         line.append(f"{bar:<{_BAR_CELLS}}", style=_STYLES.get(side, ""))
         line.append(f"  {show_prevalence(prevalence)}")
         console.print(line)
@@ -110,11 +111,11 @@ def _answer_table(answers: Sequence[ClassifiedAnswer]) -> Table:
     table.add_column("stance", no_wrap=True)
     table.add_column("sure", justify="right", no_wrap=True)
     table.add_column("in their words", ratio=1, overflow="fold")
-    for answer in answers:
+    for row, answer in enumerate(answers, start=1):
         call = answer.call
         stance = plain_label(call.stance) + ("?" if call.abstained else "")
         table.add_row(
-            str(answer.answer.position),
+            str(row),
             _text(name_line(answer)),
             _text(stance, style="dim" if call.abstained else _STYLES.get(call.side or "", "")),
             percent(call.confidence),
