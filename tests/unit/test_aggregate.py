@@ -7,6 +7,7 @@ from fractions import Fraction
 from math import asin, pi, sqrt
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -263,7 +264,7 @@ def test_the_counts_of_a_consensus_add_up(scheme: LabelScheme, calls: list[tuple
         assert sum(p.share for p in consensus.sides.values()) == pytest.approx(1, abs=5e-4)
     if consensus.verdict.side is not None:
         assert len(consensus.dissent) == consensus.n_with_stance - consensus.sides[consensus.verdict.side].n
-    assert (consensus.verdict.probability is None) == (consensus.verdict.strength == "insufficient")
+    assert (consensus.verdict.probability is None) == (consensus.verdict.side is None)
 
 
 def test_a_consensus_keeps_the_answers_in_the_order_given(scheme: LabelScheme) -> None:
@@ -295,9 +296,16 @@ def test_the_probability_of_a_majority_is_what_lies_between_half_and_the_consens
     assert found.probability == pytest.approx(law.cdf(0.75) - law.cdf(0.5), abs=SIMULATION_ERROR)
 
 
-def test_the_probability_of_a_split_without_a_side_is_that_no_side_has_more_than_half(scheme: LabelScheme) -> None:
-    panel = answers(scheme, *["against"] * 4, *["neutral"] * 4, *["supportive"] * 4)
-    expected = 1 - 3 * beta.sf(0.5, 4.5, 9)
+@pytest.mark.parametrize("n", [4, 40])
+def test_a_tie_has_no_probability_however_many_answers_it_has(scheme: LabelScheme, n: int) -> None:
+    verdict = aggregate_question(answers(scheme, *["against"] * n, *["supportive"] * n), scheme, RULE).verdict
+    assert (verdict.side, verdict.strength, verdict.probability) == (None, "split", None)
+
+
+def test_the_probability_of_a_plurality_is_that_its_side_leads_and_none_has_more_than_half(scheme: LabelScheme) -> None:
+    panel = answers(scheme, *["against"] * 5, *["neutral"] * 4, *["supportive"] * 4)
+    shares = np.random.default_rng(7).dirichlet([5.5, 4.5, 4.5], size=400_000)
+    expected = ((shares.argmax(axis=1) == 0) & (shares.max(axis=1) <= 0.5)).mean()
     assert aggregate_question(panel, scheme, RULE).verdict.probability == pytest.approx(expected, abs=SIMULATION_ERROR)
 
 

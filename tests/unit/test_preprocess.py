@@ -489,3 +489,9 @@ def test_a_stream_of_new_words_does_not_grow_the_vocabulary_and_plain_data_survi
     assert len(nlp.vocab.strings) < n_strings + 100
     assert first == second
     assert words[1] in first[0][0].split(" ")
+
+
+@pytest.mark.parametrize("text", ["It works, but no doubt it hurts.", "It works, however not only here."])
+def test_a_contrast_before_a_negation_that_is_none_is_a_contrast(nlp: Language, text: str) -> None:
+    doc = nlp(text)
+    assert doc[len(doc) - 2]._.follows_contrast

@@ -362,3 +362,9 @@ def test_the_real_page_loses_no_word_but_its_furniture(real: str) -> None:
     held = json.dumps([page.question, *_fields(page)], ensure_ascii=False).replace("\\n", "\n")
     assert _words("\n".join(lines)) <= _words(held)
     assert not [word for word in FURNITURE if word in held.lower()]
+
+
+@pytest.mark.parametrize("line", ["Board Certified Dermatologist", "5/5 stars"])
+def test_a_line_inside_an_answer_that_looks_like_a_signature_makes_no_further_answer(line: str) -> None:
+    cy = _Answer("Hm", ("It marks. I am a", line, "and have seen it often."), ADA.signature)
+    assert _read(_page(BO, cy, BO)) == _expected(BO, cy, BO)

@@ -58,6 +58,10 @@ def test_a_signed_name_is_split_from_its_credentials(line: str, name: str, crede
             ["Ada Fennimore, MD", "Tarn, MS", "Tarn Plastic Surgeon"],
             {"name": "Ada Fennimore", "credentials": "MD", "location": "Tarn, MS", "specialty": "Plastic Surgeon"},
         ),
+        (
+            ["Ada Fennimore, MD", "Ada Q. Fennimore, MD", "Tarn Plastic Surgeon"],
+            {"name": "Ada Fennimore", "credentials": "MD", "location": "Tarn", "specialty": "Plastic Surgeon"},
+        ),
         (["Facial Plastic Surgeon in Tarn, NJ"], {"specialty": "Facial Plastic Surgeon", "location": "Tarn, NJ"}),
         (["Ear, Nose and Throat Specialist"], {"specialty": "Ear, Nose and Throat Specialist"}),
         (
