@@ -333,9 +333,6 @@ def report(
     with _progress("read") as progress:
         result = report_sources(intake, model, rule, progress=progress)
     n_rejected = intake.close(left_out)
-    for path in output or []:
-        write_report(result, path)
-        _say(f"report written to {path}")
     chosen = ReportFormat.JSON if as_json else format_name
     if chosen not in {None, ReportFormat.TABLE}:
         _print_data(render_report(result, str(chosen)))
@@ -343,6 +340,9 @@ def report(
         from pipeline.report import render_terminal
 
         _print(render_terminal(result, width=_terminal_width(), color=_use_color()))
+    for path in output or []:
+        write_report(result, path)
+        _say(f"report written to {path}")
     _finish(n_rejected)
 
 
