@@ -256,7 +256,7 @@ def test_a_report_without_a_file_is_a_table_on_the_terminal(
     assert run(["report", page]) == 0
     out, err = capsysbinary.readouterr()
     assert out.decode().startswith("Is laser hair removal safe while I am breastfeeding?\n")
-    assert b"Ingeborg Castellanos-Roe" in out
+    assert b"Castellanos-Roe" in out
     assert err == b""
 
 
@@ -619,7 +619,7 @@ def test_a_report_is_printed_whatever_the_encoding_of_the_terminal(classified: P
     done = stance("report", str(classified), env=os.environ | {"PYTHONIOENCODING": "latin-1"})
     assert b"Traceback" not in done.stderr
     assert done.returncode == 0
-    assert b"Ingeborg Castellanos-Roe" in done.stdout
+    assert b"Castellanos-Roe" in done.stdout
 
 
 def test_progress_is_not_written_where_nobody_watches(page: str, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
