@@ -37,7 +37,6 @@ from pipeline.errors import ModelError, WrongUsage
 from pipeline.features import FEATURE_VERSION
 from pipeline.schema import AnswerRecord, Frozen, LabelScheme, first_problem
 
-DEFAULT_MODEL = "default"
 MANIFEST = "manifest.json"
 ARTEFACT = "model.skops"
 LEXICON = "cues.toml"

@@ -79,8 +79,8 @@ def read_table(
 ) -> Iterator[RawRecord | BadRecord]:
     """Read one record per row below a header.
 
-    A row that cannot be read (unterminated quote, too many or too few cells, too long) is rejected
-    by its first line alone; reading goes on with the next line.
+    A row that cannot be read (unterminated quote, too long) is rejected by its first line alone, and reading
+    goes on with the next line; a row whose quotes close and whose cells are too many or too few is rejected whole.
 
     Parameters
     ----------
@@ -89,7 +89,8 @@ def read_table(
     max_record_chars
         A longer record is rejected without being held in memory.
     check_columns
-        Called with the column names before the first row; raises when they will not do.
+        Raises when column names will not do. Called before the first row, once per delimiter that might
+        divide the header, so it must have no effect of its own.
 
     Raises
     ------
