@@ -112,6 +112,10 @@ Column = Annotated[
         help="Your table's name for a field, as in text=Reply; may be repeated.",
     ),
 ]
+Texts = Annotated[
+    Path | None,
+    typer.Option("--texts", help="Folder of the texts that a table of labels without texts is on."),
+]
 Quarantine = Annotated[
     Path | None,
     typer.Option("--quarantine", help="Where records that cannot be used go; else beside -o, else quarantine.jsonl."),
@@ -140,7 +144,13 @@ def _print_json(data: object) -> None:
     _print_data(json.dumps(data, ensure_ascii=False) + "\n")
 
 
-def _intake(sources: list[str], kind: Kind | None, encoding: str | None, columns: list[str] | None) -> Intake:
+def _intake(
+    sources: list[str],
+    kind: Kind | None,
+    encoding: str | None,
+    columns: list[str] | None,
+    texts: Path | None = None,
+) -> Intake:
     from pipeline.workflow import FIELDS, Intake, ReadOptions
 
     mapping: dict[str, str] = {}
@@ -151,7 +161,12 @@ def _intake(sources: list[str], kind: Kind | None, encoding: str | None, columns
         if name not in FIELDS:
             raise WrongUsage(f"--column {pair}: no field {name!r}; fields are {', '.join(FIELDS)}")
         mapping[name] = column
-    options = ReadOptions(kind=None if kind is None else kind.value, encoding=encoding, columns=mapping)
+    options = ReadOptions(
+        kind=None if kind is None else kind.value,
+        encoding=encoding,
+        columns=mapping,
+        texts=None if texts is None else str(texts),
+    )
     return Intake(sources, options, _say)
 
 
@@ -233,6 +248,7 @@ def ingest(
     kind: SourceKind = None,
     encoding: Encoding = None,
     column: Column = None,
+    texts: Texts = None,
     quarantine: Quarantine = None,
 ) -> None:
     """Read sources into answer records.
@@ -243,7 +259,7 @@ def ingest(
 
     output = _output_or_none(output)
     left_out = quarantine_path(quarantine, output, sources)
-    intake = _intake(sources, kind, encoding, column)
+    intake = _intake(sources, kind, encoding, column, texts)
     rows = intake.checked(ingest_sources(intake), left_out)
     n = write_records(rows, output, format_name)
     n_rejected = intake.close(left_out)
@@ -384,6 +400,7 @@ def train(
     kind: SourceKind = None,
     encoding: Encoding = None,
     column: Column = None,
+    texts: Texts = None,
     quarantine: Quarantine = None,
 ) -> None:
     """Train a model on labelled answers and score it by cross-validation across questions.
@@ -403,7 +420,7 @@ def train(
 
     left_out = quarantine_path(quarantine, output, labelled)
     check_model_place(output)
-    intake = _intake(labelled, kind, encoding, column)
+    intake = _intake(labelled, kind, encoding, column, texts)
     chosen = None if scheme is None else read_scheme(scheme)
     data = read_labelled(intake, chosen)
     n_rejected = intake.close(left_out)
@@ -425,6 +442,7 @@ def evaluate(
     kind: SourceKind = None,
     encoding: Encoding = None,
     column: Column = None,
+    texts: Texts = None,
     quarantine: Quarantine = None,
 ) -> None:
     """Score a model on labelled answers; those it was trained on are noticed.
@@ -436,7 +454,7 @@ def evaluate(
 
     classifier = Classifier(model)
     left_out = quarantine_path(quarantine, None, labelled)
-    intake = _intake(labelled, kind, encoding, column)
+    intake = _intake(labelled, kind, encoding, column, texts)
     data = read_labelled(intake, classifier.scheme, is_models=True)
     n_rejected = intake.close(left_out)
     scores = evaluate_model(data, classifier, say=_say)

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from pipeline.errors import BadInput
 from pipeline.flat import unflatten
+from pipeline.ingest.detached import attach_text, is_label_table
 from pipeline.ingest.jsonl import read_jsonl
 from pipeline.ingest.page_html import read_page_html
 from pipeline.ingest.page_text import read_page_text
@@ -63,6 +64,8 @@ class ReadOptions:
         A codec name; None to find out.
     columns
         The user's own column name by the record field it stands for.
+    texts
+        Folder or file with the texts that label tables are on; None when there are none.
     max_record_chars
         A longer line or row is rejected.
     max_page_bytes
@@ -72,6 +75,7 @@ class ReadOptions:
     kind: str | None = None
     encoding: str | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
+    texts: str | None = None
     max_record_chars: int = 4_000_000
     max_page_bytes: int = 50 << 20
 
@@ -109,24 +113,33 @@ def read_answers(names: Sequence[str], options: ReadOptions | None = None) -> It
     if double is not None:
         raise BadInput(double, "is named twice: every answer in it would count twice")
     validator = _Validator(options.columns)
+    texts = {} if options.texts is None else _read_texts(options.texts)
     for file in files:
         source = open_source(file, kind=options.kind, encoding=options.encoding)
         with source.stream:
             yield from source.notices
-            yield from _read_source(source, options, validator)
+            yield from _read_source(source, options, validator, texts)
 
 
 def _identity(file: str) -> str:
     return file if file == STDIN else str(Path(file).resolve())
 
 
-def _read_source(source: OpenSource, options: ReadOptions, validator: _Validator) -> Iterator[Item]:
+def _read_texts(name: str) -> dict[str, AnswerRecord]:
+    return {item.answer_id: item for item in read_answers([name]) if isinstance(item, AnswerRecord)}
+
+
+def _read_source(
+    source: OpenSource, options: ReadOptions, validator: _Validator, texts: Mapping[str, AnswerRecord]
+) -> Iterator[Item]:
     if source.kind in {"page", "html"}:
         yield from _read_pages(source, read_whole(source, options.max_page_bytes), validator)
         return
     n_records = 0
     for record in _records(source, options):
         n_records += 1
+        if options.texts is not None and isinstance(record, RawRecord) and _lacks_text(list(record.fields), options):
+            record = attach_text(record, texts, options.texts)
         yield validator.validate(source.name, record)
     if n_records == 0:
         raise BadInput(source.name, "holds no records")
@@ -134,7 +147,7 @@ def _read_source(source: OpenSource, options: ReadOptions, validator: _Validator
 
 def _records(source: OpenSource, options: ReadOptions) -> Iterator[RawRecord | BadRecord]:
     def check_columns(found: Sequence[str]) -> None:
-        _check_columns(source.name, found, options.columns)
+        _check_columns(source.name, found, options)
 
     if source.kind == "jsonl":
         return read_jsonl(source, options.max_record_chars)
@@ -143,8 +156,9 @@ def _records(source: OpenSource, options: ReadOptions) -> Iterator[RawRecord | B
     return read_table(source, options.max_record_chars, check_columns)
 
 
-def _check_columns(file: str, found: Sequence[str], columns: Mapping[str, str]) -> None:
+def _check_columns(file: str, found: Sequence[str], options: ReadOptions) -> None:
     """Refuse a table that lacks a column every record needs, before its rows are rejected one by one."""
+    columns = options.columns
     shown = ", ".join(found)
     small = [name.casefold() for name in found]
     if _SURROGATE.search(shown):
@@ -152,12 +166,23 @@ def _check_columns(file: str, found: Sequence[str], columns: Mapping[str, str]) 
     for name, column in columns.items():
         if column not in found:
             raise BadInput(file, f"no column {column!r} for {name} (columns: {shown})", where="line 1")
+    if _lacks_text(small, options):
+        if options.texts is None:
+            raise BadInput(file, "holds labels without their texts: name the folder of the texts with --texts")
+        return
     for name in _REQUIRED:
-        names = (name, *ALIASES.get(name, ()))
-        if name not in columns and not any(n in small for n in names):
-            wanted = " or ".join(repr(n) for n in names)
+        if not _has_column(name, small, options):
+            wanted = " or ".join(repr(n) for n in (name, *ALIASES.get(name, ())))
             advice = f"name yours with --column {name}=COLUMN (columns: {shown})"
             raise BadInput(file, f"no column {wanted}: {advice}", where="line 1")
+
+
+def _lacks_text(columns: Sequence[str], options: ReadOptions) -> bool:
+    return is_label_table(columns) and not _has_column("text", columns, options)
+
+
+def _has_column(name: str, columns: Sequence[str], options: ReadOptions) -> bool:
+    return name in options.columns or any(n in columns for n in (name, *ALIASES.get(name, ())))
 
 
 def _read_pages(source: OpenSource, text: str, validator: _Validator) -> Iterator[Item]:
