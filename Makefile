@@ -5,7 +5,11 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format model lock picture clean
+.PHONY: help demo test check format model datasheet lock picture clean
+
+# The real answers that data/labels/medical_qa.csv is on: see data/README.md.
+TEXTS ?=
+COLLECTED := data/labels/medical_qa.csv
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -44,8 +48,16 @@ format: $(VENV)/.dev ## Format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-model: $(VENV)/.runtime ## Train the default model again; the same bytes on the same data
+model: $(VENV)/.runtime ## Train the default model again: the shipped bytes with TEXTS=FOLDER
+ifeq ($(TEXTS),)
+	@echo 'No TEXTS=FOLDER named: training on the written answers alone, which gives another model than the shipped one (see data/README.md)'
 	@$(BIN)/stance train data/corpus -o models/default
+else
+	@$(BIN)/stance train data/corpus $(COLLECTED) --texts '$(TEXTS)' -o models/default
+endif
+
+datasheet: $(VENV)/.dev ## Measure the tables of data/README.md again; needs TEXTS=FOLDER
+	@$(BIN)/python -m data.measure --texts '$(TEXTS)'
 
 # The interpreter is the oldest one supported, so that the locked versions are for all.
 lock: ## Lock the dependencies again (needs Python 3.11)
@@ -54,7 +66,7 @@ lock: ## Lock the dependencies again (needs Python 3.11)
 	@for name in runtime build dev; do \
 	  source=$$([ $$name = runtime ] && echo pyproject.toml || echo requirements/$$name.in); \
 	  .lock/bin/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
-	    --strip-extras --allow-unsafe --no-header --output-file requirements/$$name.txt $$source || exit 1; done
+	    --no-strip-extras --allow-unsafe --no-header --output-file requirements/$$name.txt $$source || exit 1; done
 	@rm -rf .lock
 
 clean: ## Remove everything that was made

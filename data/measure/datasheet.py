@@ -1,0 +1,225 @@
+"""The measured tables of ``data/README.md``, each between two marks."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from data.measure.agreement import Agreement, measure_agreement
+from data.measure.probes import Probe, probe_giveaways
+from data.measure.repetition import Repetition, measure_repetition
+from pipeline.ingest import ReadOptions, read_answers
+from pipeline.schema import AnswerRecord, LabelScheme
+from pipeline.workflow import default_scheme
+
+WRITTEN = "corpus"
+READINGS = "labels/corpus_readings.csv"
+COLLECTED = "labels/medical_qa.csv"
+_MARK = re.compile(r"(<!-- measured: ([a-z]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Two readers' labels of one answer."""
+
+    question_id: str
+    first: str
+    second: str
+
+
+def read_table(path: Path) -> list[dict[str, str]]:
+    """Read a CSV table of the data folder."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def read_readings(path: Path, other: str = "second_label") -> list[Reading]:
+    """Read the answers of a table that the first and another reader labelled."""
+    return [Reading(row["question_id"], row["first_label"], row[other]) for row in read_table(path) if row[other]]
+
+
+def read_part(path: Path, texts: str | None = None) -> list[AnswerRecord]:
+    """Read a part of the labelled data; every record must be sound.
+
+    Raises
+    ------
+    ValueError
+        At the first that is not.
+    """
+    answers = []
+    for item in read_answers([str(path)], ReadOptions(texts=texts)):
+        if not isinstance(item, AnswerRecord):
+            raise ValueError(f"{path}: {item}")  # noqa: TRY004
+        answers.append(item)
+    return answers
+
+
+def field_of(answer: AnswerRecord, name: str) -> Any:
+    """Return a field beside those of the record, such as the label."""
+    return (answer.model_extra or {})[name]
+
+
+def measure_datasheet(folder: Path, texts: str) -> dict[str, str]:
+    """Measure every table of the datasheet.
+
+    Parameters
+    ----------
+    folder
+        The data folder.
+    texts
+        Folder of the real answers.
+
+    Returns
+    -------
+    dict
+        Markdown by the name of its section.
+    """
+    scheme = default_scheme()
+    written, collected = read_part(folder / WRITTEN), read_part(folder / COLLECTED, texts)
+    real = read_part(Path(texts))
+    return {
+        "labels": render_labels(written, collected, scheme),
+        "groups": render_counts("group", (field_of(a, "group") for a in written)),
+        "phenomena": render_phenomena(written),
+        "agreement": render_agreement(folder, scheme),
+        "disagreements": render_disagreements(folder, scheme),
+        "repetition": render_repetition(written, real),
+        "probes": render_probes({"part one": written, "part two": collected}),
+    }
+
+
+def replace_sections(sheet: str, sections: Mapping[str, str]) -> str:
+    r"""Put new text between the marks of each section.
+
+    Examples
+    --------
+    >>> print(replace_sections("<!-- measured: n -->\nold\n<!-- end -->", {"n": "new"}))
+    <!-- measured: n -->
+    new
+    <!-- end -->
+    """
+    return _MARK.sub(lambda found: f"{found[1]}{sections[found[2]]}\n{found[3]}", sheet)
+
+
+def section_of(sheet: str, name: str) -> str:
+    """Return what stands between a section's marks."""
+    return next(found[0] for found in _MARK.finditer(sheet) if found[2] == name).split("\n", 1)[1].rsplit("\n", 1)[0]
+
+
+def render_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Render a Markdown table: the first column left, the others right."""
+    lines = [header, ["---", *["--:"] * (len(header) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
+
+
+def render_labels(written: Sequence[AnswerRecord], collected: Sequence[AnswerRecord], scheme: LabelScheme) -> str:
+    """Render how many answers of each part have each label."""
+    one, two = (Counter(field_of(a, "label") for a in part) for part in (written, collected))
+    explicit = Counter(field_of(a, "label") for a in collected if field_of(a, "explicit") == "true")
+    rows = [[f"`{name}`", one[name], two[name], explicit[name]] for name in scheme.names]
+    rows.append(["all", one.total(), two.total(), explicit.total()])
+    rows.append(["questions", *(len({a.question_id for a in part}) for part in (written, collected)), ""])
+    rows[-1][3] = len({a.question_id for a in collected if field_of(a, "explicit") == "true"})
+    return render_table(["label", "part one", "part two", "of these the ask explicit"], rows)
+
+
+def render_counts(what: str, values: Iterable[str]) -> str:
+    """Render how many answers have each value."""
+    return render_table([what, "answers"], sorted(Counter(values).items()))
+
+
+def render_phenomena(written: Sequence[AnswerRecord]) -> str:
+    """Render how many answers have each phenomenon, and their share."""
+    counts = Counter(name for a in written for name in field_of(a, "phenomena"))
+    rows = [[f"`{name}`", n, f"{n / len(written):.1%}"] for name, n in sorted(counts.items())]
+    return render_table(["phenomenon", "answers", "share"], rows)
+
+
+def render_agreement(folder: Path, scheme: LabelScheme) -> str:
+    """Render how far the first reader of each part and the others agree."""
+    pairs = {
+        "part one": read_readings(folder / READINGS),
+        "part one, third reader": read_readings(folder / READINGS, "third_label"),
+        "part two": read_readings(folder / COLLECTED),
+    }
+    figures = {name: _agreement(readings, scheme) for name, readings in pairs.items()}
+    rows: list[list[object]] = [["answers read twice", *(f"{a.n_answers:,}" for a in figures.values())]]
+    rows += [
+        [words, *(getattr(a, name) for a in figures.values())]
+        for name, words in (
+            ("exact", "exact label"),
+            ("sides", "side"),
+            ("kappa", "quadratic-weighted kappa"),
+            ("alpha", "Krippendorff's alpha, ordinal"),
+        )
+    ]
+    return render_table(["agreement", *figures], rows)
+
+
+def _agreement(readings: Sequence[Reading], scheme: LabelScheme) -> Agreement:
+    first, second, questions = zip(*((r.first, r.second, r.question_id) for r in readings), strict=True)
+    return measure_agreement(first, second, questions, scheme)
+
+
+def render_disagreements(folder: Path, scheme: LabelScheme) -> str:
+    """Render what the first reader's labels became with the second, both parts together."""
+    readings = [*read_readings(folder / READINGS), *read_readings(folder / COLLECTED)]
+    counts = Counter((r.first, r.second) for r in readings)
+    rows = [[f"`{one}`", *(counts[one, two] for two in scheme.names)] for one in scheme.names]
+    return render_table(["first reader \\ second reader", *(f"`{name}`" for name in scheme.names)], rows)
+
+
+def render_repetition(written: Sequence[AnswerRecord], real: Sequence[AnswerRecord]) -> str:
+    """Render how repetitive the written answers are, beside as many words of real ones.
+
+    Of a contrast pair, whose answers are alike by design, only the first counts.
+    """
+    seen: set[str] = set()
+    texts = []
+    for answer in written:
+        pair = (answer.model_extra or {}).get("pair_id")
+        if pair is None or pair not in seen:
+            texts.append(answer.text)
+            seen |= {pair} if pair else set()
+    one = measure_repetition(texts)
+    figures = {
+        "part one, a pair counted once": one,
+        "real answers, as many words": measure_repetition(_first_words(real, one.n_words)),
+        "real answers, all": measure_repetition([a.text for a in real]),
+    }
+    return render_table(
+        ["texts", "answers", "words", "distinct 4-grams", "answers sharing a 6-gram with another"],
+        [[name, *_repetition_cells(r)] for name, r in figures.items()],
+    )
+
+
+def _first_words(answers: Sequence[AnswerRecord], n_words: int) -> list[str]:
+    """Take every nth answer until about so many words are there."""
+    total = sum(len(a.text.split()) for a in answers)
+    step = max(1.0, total / n_words)
+    return [answers[int(place * step)].text for place in range(int(len(answers) / step))]
+
+
+def _repetition_cells(r: Repetition) -> list[str]:
+    return [f"{r.n_texts:,}", f"{r.n_words:,}", f"{r.distinct_4grams:.3f}", f"{r.sharing_6gram:.3f}"]
+
+
+def render_probes(parts: Mapping[str, Sequence[AnswerRecord]]) -> str:
+    """Render what classifiers score that do not see the words."""
+    rows = [
+        [part, probe.name, *_probe_cells(probe)]
+        for part, answers in parts.items()
+        for probe in probe_giveaways(answers, [field_of(a, "label") for a in answers])
+    ]
+    return render_table(
+        ["answers", "sees only", "balanced accuracy", "labels shuffled", "95 % of shuffles below"], rows
+    )
+
+
+def _probe_cells(probe: Probe) -> list[str]:
+    return [f"{value:.3f}" for value in (probe.balanced_accuracy, probe.chance, probe.chance_high)]
