@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from sklearn.metrics import cohen_kappa_score, confusion_matrix, f1_score, precision_recall_fscore_support
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
@@ -218,6 +220,38 @@ def _bootstrap_share(hits: NDArray[np.bool_], questions: NDArray[np.str_]) -> tu
     shares = k[draws].sum(axis=1) / n[draws].sum(axis=1)
     low, high = np.quantile(shares, [(1 - INTERVAL) / 2, (1 + INTERVAL) / 2])
     return _rounded(low), _rounded(high)
+
+
+def group_questions(ids: Sequence[str], wordings: Sequence[str]) -> list[str]:
+    """Group answers whose question has the same id or the same wording.
+
+    One question may stand under two ids, asked on two propositions or found in two sources: a model that
+    saw one of them has seen the other.
+
+    Parameters
+    ----------
+    ids
+        Question ids, shape (n_answers,).
+    wordings
+        Questions as worded, shape (n_answers,); case and white space do not count.
+
+    Returns
+    -------
+    list of str
+        Per answer, the first id of its group.
+
+    Examples
+    --------
+    >>> group_questions(["q1", "q1b", "q2"], ["Is it safe?", "is it  safe?", "Does it last?"])
+    ['q1', 'q1', 'q2']
+    """
+    _, by_id = np.unique(ids, return_inverse=True)
+    _, by_wording = np.unique([" ".join(w.casefold().split()) for w in wordings], return_inverse=True)
+    n = len(ids)
+    graph = coo_array((np.ones(n), (by_id, n + by_wording)), shape=(2 * n, 2 * n))
+    group = connected_components(graph, directed=False)[1][by_id]
+    first: dict[int, str] = {}
+    return [first.setdefault(int(number), name) for number, name in zip(group, ids, strict=True)]
 
 
 @dataclass(frozen=True)

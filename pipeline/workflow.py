@@ -484,10 +484,12 @@ class LabelledData:
     labels: list[str]
     scheme: LabelScheme
 
-    @property
+    @cached_property
     def questions(self) -> list[str]:
-        """The question of each answer."""
-        return [answer.question_id for answer in self.answers]
+        """The question of each answer; one name for a question under two ids."""
+        from pipeline.evaluate import group_questions
+
+        return group_questions([a.question_id for a in self.answers], [a.question for a in self.answers])
 
     def digest(self) -> str:
         """Return a SHA-256 of what a model can learn from: questions, texts and labels, in order."""

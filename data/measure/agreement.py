@@ -12,7 +12,7 @@ from sklearn.metrics import cohen_kappa_score
 
 from pipeline.schema import LabelScheme
 
-N_BOOTSTRAP = 1000
+N_BOOTSTRAP = 400
 INTERVAL = 0.9
 Floats = NDArray[np.float64]
 

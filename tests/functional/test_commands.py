@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import os
@@ -625,3 +626,70 @@ def test_a_report_is_printed_whatever_the_encoding_of_the_terminal(classified: P
 def test_progress_is_not_written_where_nobody_watches(page: str, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
     assert run(["classify", page]) == 0
     assert capsysbinary.readouterr().err == b"9 answers classified\n"
+
+
+# ---------------------------------------------------------------- labels apart from their texts
+
+
+def write_label_table(folder: Path, *, change: str | None = None) -> tuple[str, str]:
+    """Write claims as a folder of texts and a table of labels without them; return both paths."""
+    rows = claims()
+    texts = folder / "texts"
+    texts.mkdir()
+    write_jsonl(
+        texts / "answers.jsonl",
+        [{"id": f"t-{n}", "question": row["question"], "answer": row["text"]} for n, row in enumerate(rows)],
+    )
+    table = folder / "labels.csv"
+    with table.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["answer_id", "text_id", "text_sha256", "proposition", "label"])
+        for n, row in enumerate(rows):
+            text = change if n == 0 and change is not None else row["text"]
+            digest = hashlib.sha256(text.encode()).hexdigest()
+            writer.writerow([f"a-{n}", f"t-{n}", digest, "using it", row["label"]])
+    return str(table), str(texts)
+
+
+def test_labels_are_joined_with_their_texts(tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    table, texts = write_label_table(tmp_path)
+    assert run(["ingest", table, "--texts", texts]) == 0
+    joined = read_jsonl(capsysbinary.readouterr().out)
+    assert [(row["text"], row["label"]) for row in joined] == [(row["text"], row["label"]) for row in claims()]
+    assert {row["proposition"] for row in joined} == {"using it"}
+
+
+def test_training_on_labels_and_texts_is_training_on_labelled_answers(tmp_path: Path, claims_model: Path) -> None:
+    table, texts = write_label_table(tmp_path)
+    assert run(["train", table, "--texts", texts, "-o", str(tmp_path / "model")]) == 0
+    assert run(["evaluate", table, "--texts", texts, "-m", str(tmp_path / "model")]) == 0
+    ours, theirs = (json.loads((m / "manifest.json").read_text()) for m in (tmp_path / "model", claims_model))
+    assert ours["training"]["labels"] == theirs["training"]["labels"]
+
+
+def test_a_label_whose_text_has_changed_is_quarantined_with_its_row(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table, texts = write_label_table(tmp_path, change="Another text.")
+    out = tmp_path / "joined.jsonl"
+    assert run(["ingest", table, "--texts", texts, "-o", str(out)]) == 5
+    assert len(read_jsonl(out)) == len(claims()) - 1
+    assert "1 record left out" in capsys.readouterr().err
+    (bad,) = read_jsonl(tmp_path / "joined.jsonl.quarantine.jsonl")
+    assert (bad["file"], bad["locator"], bad["column"]) == (table, "row at line 2", "text_sha256")
+    assert "is not the one labelled" in bad["reason"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param([], "holds labels without their texts: name the folder of the texts with --texts", id="none"),
+        pytest.param(["--texts", "nowhere"], "nowhere: no such file or folder", id="missing"),
+    ],
+)
+def test_labels_whose_texts_are_nowhere_end_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    table, _ = write_label_table(tmp_path)
+    assert run(["ingest", table, *arguments]) == 3
+    assert message in capsys.readouterr().err

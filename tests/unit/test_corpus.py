@@ -181,7 +181,7 @@ def test_no_two_answers_to_different_questions_are_near_duplicates(corpus: list[
 
 
 def test_neither_respondent_nor_length_nor_place_nor_question_gives_the_label_away(written: list[AnswerRecord]) -> None:
-    for probe in probe_giveaways(written, [field_of(a, "label") for a in written], n_shuffles=3):
+    for probe in probe_giveaways(written, [field_of(a, "label") for a in written], n_shuffles=1):
         assert probe.balanced_accuracy < probe.chance + 0.05, probe
 
 

@@ -21,6 +21,7 @@ from pipeline.evaluate import (
     choose_abstention,
     cross_validate,
     fit_temperature,
+    group_questions,
     score_abstention,
     score_posteriors,
 )
@@ -411,3 +412,17 @@ def test_any_data_is_either_cross_validated_or_bad_input(rows: list[tuple[str, s
         return
     assert validation.posteriors.shape == (len(rows), 3)
     np.testing.assert_allclose(validation.posteriors.sum(axis=1), 1)
+
+
+@pytest.mark.parametrize(
+    ("ids", "wordings", "groups"),
+    [
+        pytest.param([], [], [], id="none"),
+        pytest.param(["a", "b"], ["Safe?", "Worth it?"], ["a", "b"], id="two questions"),
+        pytest.param(["a", "b", "a"], ["Safe?", "safe? ", "Safe?"], ["a", "a", "a"], id="one wording, two ids"),
+        pytest.param(["a", "a"], ["Safe?", "Is it safe?"], ["a", "a"], id="one id, two wordings"),
+        pytest.param(["a", "b", "c", "b"], ["x", "y", "y", "x"], ["a", "a", "a", "a"], id="a chain"),
+    ],
+)
+def test_a_question_under_two_ids_is_one_group(ids: list[str], wordings: list[str], groups: list[str]) -> None:
+    assert group_questions(ids, wordings) == groups

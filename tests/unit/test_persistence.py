@@ -468,12 +468,15 @@ def test_the_shipped_model_is_intact_and_its_card_says_how_good_it_is() -> None:
     assert all(name in card for name in shipped.manifest.scheme.names)
 
 
-def test_the_shipped_model_is_made_from_the_corpus_byte_for_byte(tmp_path: Path, checkout: Path) -> None:
+def test_the_shipped_model_is_made_from_both_parts_of_the_data_byte_for_byte(
+    tmp_path: Path, checkout: Path, shared: Path
+) -> None:
     shipped = read_folder(checkout / "models" / "default")
     installed = {name: version(name) for name in shipped.manifest.versions}
     if installed != shipped.manifest.versions:
         pytest.skip(f"the shipped model was made with other packages than are installed: {shipped.manifest.versions}")
     said: list[str] = []
-    intake = Intake([str(checkout / "data" / "corpus")], ReadOptions(), said.append)
+    sources = [str(checkout / "data" / "corpus"), str(checkout / "data" / "labels" / "medical_qa.csv")]
+    intake = Intake(sources, ReadOptions(texts=str(shared / "corpora" / "medical_qa")), said.append)
     train_model(read_labelled(intake, None), tmp_path / "default", ClassifierConfig(), say=said.append)
     assert contents(tmp_path / "default") == contents(shipped.path)
