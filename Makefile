@@ -48,15 +48,16 @@ format: $(VENV)/.dev ## Format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-model: $(VENV)/.runtime ## Train the default model again: the shipped bytes with TEXTS=FOLDER
+model: $(VENV)/.runtime ## Train the default model again, the same bytes, with TEXTS=FOLDER
 ifeq ($(TEXTS),)
-	@echo 'No TEXTS=FOLDER named: training on the written answers alone, which gives another model than the shipped one (see data/README.md)'
-	@$(BIN)/stance train data/corpus -o models/default
+	@echo 'No TEXTS=FOLDER named (see data/README.md): training on the written answers alone, which gives another model than the shipped one, in build/default'
+	@$(BIN)/stance train data/corpus -o build/default
 else
 	@$(BIN)/stance train data/corpus $(COLLECTED) --texts '$(TEXTS)' -o models/default
 endif
 
 datasheet: $(VENV)/.dev ## Measure the tables of data/README.md again; needs TEXTS=FOLDER
+	@test -n '$(TEXTS)' || { echo 'Name the folder of the real answers: make datasheet TEXTS=FOLDER (see data/README.md)'; exit 2; }
 	@$(BIN)/python -m data.measure --texts '$(TEXTS)'
 
 # The interpreter is the oldest one supported, so that the locked versions are for all.

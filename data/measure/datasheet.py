@@ -179,17 +179,10 @@ def render_repetition(written: Sequence[AnswerRecord], real: Sequence[AnswerReco
 
     Of a contrast pair, whose answers are alike by design, only the first counts.
     """
-    seen: set[str] = set()
-    texts = []
-    for answer in written:
-        pair = (answer.model_extra or {}).get("pair_id")
-        if pair is None or pair not in seen:
-            texts.append(answer.text)
-            seen |= {pair} if pair else set()
-    one = measure_repetition(texts)
+    one = measure_repetition(texts_without_twins(written))
     figures = {
         "part one, a pair counted once": one,
-        "real answers, as many words": measure_repetition(_first_words(real, one.n_words)),
+        "real answers, as many words": measure_repetition(sample_texts(real, one.n_words)),
         "real answers, all": measure_repetition([a.text for a in real]),
     }
     return render_table(
@@ -198,8 +191,14 @@ def render_repetition(written: Sequence[AnswerRecord], real: Sequence[AnswerReco
     )
 
 
-def _first_words(answers: Sequence[AnswerRecord], n_words: int) -> list[str]:
-    """Take every nth answer until about so many words are there."""
+def texts_without_twins(written: Sequence[AnswerRecord]) -> list[str]:
+    """Return the texts, of a contrast pair the first only."""
+    by_pair = {(a.model_extra or {}).get("pair_id", a.answer_id): a.text for a in reversed(written)}
+    return list(by_pair.values())
+
+
+def sample_texts(answers: Sequence[AnswerRecord], n_words: int) -> list[str]:
+    """Take texts at equal distances, about so many words of them in all."""
     total = sum(len(a.text.split()) for a in answers)
     step = max(1.0, total / n_words)
     return [answers[int(place * step)].text for place in range(int(len(answers) / step))]

@@ -14,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
-from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
+from sklearn.model_selection import BaseCrossValidator, StratifiedGroupKFold, StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import SplineTransformer, StandardScaler
 
@@ -45,21 +45,45 @@ class Probe:
 
 
 def probe_giveaways(answers: Sequence[AnswerRecord], labels: Sequence[str], *, n_shuffles: int = 20) -> list[Probe]:
-    """Score classifiers that see only the question, the length, the respondent, or the place in the page.
-
-    A classifier that sees nothing of use has a balanced accuracy of 1 / n_labels, up to chance, which is
-    measured by shuffling the labels.
+    """Score classifiers that see only one thing about each answer, and the same with the labels shuffled.
 
     References
     ----------
     Poliak et al., "Hypothesis only baselines in natural language inference", *SEM 2018.
     Ojala, Garriga, "Permutation tests for studying classifier performance", JMLR 11, 2010.
     """
+    rng = np.random.default_rng(0)
+    shuffled = [score_views(answers, rng.permutation(labels).tolist()) for _ in range(n_shuffles)]
+    return [
+        Probe(
+            name,
+            balanced_accuracy,
+            chance=float(np.mean([scores[name] for scores in shuffled])),
+            chance_high=float(np.quantile([scores[name] for scores in shuffled], 0.95)),
+        )
+        for name, balanced_accuracy in score_views(answers, labels).items()
+    ]
+
+
+def score_views(answers: Sequence[AnswerRecord], labels: Sequence[str]) -> dict[str, float]:
+    """Return the balanced accuracy of classifiers that see only the question, length, respondent, or place.
+
+    Out of fold, folds grouped by question; for "question, seen before" folds that share questions, so that
+    what most answers to a question say could be learnt.
+    A classifier that sees nothing of use scores 1 / n_labels, up to chance.
+    """
     y, questions = np.array(labels), np.array([answer.question_id for answer in answers])
-    return [_probe(name, estimator, X, y, questions, n_shuffles) for name, (estimator, X) in _views(answers).items()]
+    grouped = StratifiedGroupKFold(N_FOLDS, shuffle=True, random_state=0)
+    scores = {name: _score(view, y, questions, grouped) for name, view in _views(answers).items()}
+    ungrouped = StratifiedKFold(N_FOLDS, shuffle=True, random_state=0)
+    seen = (_of_text(), np.array([answer.question_id for answer in answers], dtype=object))
+    return scores | {"question, seen before": _score(seen, y, questions, ungrouped)}
 
 
-def _views(answers: Sequence[AnswerRecord]) -> dict[str, tuple[BaseEstimator, NDArray[Any]]]:
+_View = tuple[BaseEstimator, NDArray[Any]]
+
+
+def _views(answers: Sequence[AnswerRecord]) -> dict[str, _View]:
     return {
         "question": (_of_text(), np.array([answer.question for answer in answers], dtype=object)),
         "length": (_of_number(), np.array([[np.log1p(len(split_words(answer.text)))] for answer in answers])),
@@ -82,22 +106,10 @@ def _of_number() -> BaseEstimator:
     return make_pipeline(StandardScaler(), SplineTransformer(5), LogisticRegression(class_weight="balanced"))
 
 
-def _probe(
-    name: str,
-    estimator: BaseEstimator,
-    X: NDArray[Any],
-    y: NDArray[np.str_],
-    questions: NDArray[np.str_],
-    n_shuffles: int,
-) -> Probe:
-    folds = StratifiedGroupKFold(N_FOLDS, shuffle=True, random_state=0)
-    rng = np.random.default_rng(0)
-
-    def score(gold: NDArray[np.str_]) -> float:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            called = cross_val_predict(estimator, X, gold, groups=questions, cv=folds)
-        return float(balanced_accuracy_score(gold, called))
-
-    shuffled = [score(rng.permutation(y)) for _ in range(n_shuffles)]
-    return Probe(name, score(y), float(np.mean(shuffled)), float(np.quantile(shuffled, 0.95)))
+def _score(view: _View, y: NDArray[np.str_], questions: NDArray[np.str_], folds: BaseCrossValidator) -> float:
+    estimator, X = view
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        groups = questions if isinstance(folds, StratifiedGroupKFold) else None
+        called = cross_val_predict(estimator, X, y, groups=groups, cv=folds)
+    return float(balanced_accuracy_score(y, called))

@@ -1,13 +1,15 @@
 """Labels kept apart from their texts: joined by the text's id, checked by its hash.
 
 A label table has no texts in it, because they are not its author's to give away.
-It names each text by the id that it has at its source (`text_id`) and by a hash (`text_sha256`), and says
-what was read in it: proposition, label, where the words that carry the label stand.
+It names each text by the id that it has at its source (`text_id`) and by hashes (`text_sha256`, and
+`question_sha256` where the question matters), and says what was read in it: proposition, label, where the
+words that carry the label stand.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,8 +18,10 @@ from pipeline.schema import AnswerRecord
 
 TEXT_ID = "text_id"
 TEXT_HASH = "text_sha256"
+_HASHES = {TEXT_HASH: "text", "question_sha256": "question"}
 _EVIDENCE = ("evidence_start", "evidence_end")
 _OF_THE_TEXT = ("question", "headline", "text", "respondent")
+_OFFSET = re.compile(r"\d{1,9}", re.ASCII)
 
 
 def hash_text(text: str) -> str:
@@ -50,8 +54,9 @@ def attach_text(record: RawRecord, texts: Mapping[str, AnswerRecord], folder: st
     Parameters
     ----------
     record
-        A row with `text_id` and `text_sha256`; with `evidence_start` and `evidence_end`, half-open offsets
-        in the text, where it says what carries the label.
+        A row with `text_id` and `text_sha256`; with `question_sha256` where the question must be the same
+        too, and `evidence_start` and `evidence_end`, half-open offsets in the text, where it says what
+        carries the label.
     texts
         The answers there are, by their id.
     folder
@@ -61,28 +66,33 @@ def attach_text(record: RawRecord, texts: Mapping[str, AnswerRecord], folder: st
     -------
     RawRecord or BadRecord
         The row with question, text, headline and respondent, and its offsets as `gold_evidence`; or why
-        it cannot be joined: no such text, another text under that id, or offsets outside the text.
+        it cannot be joined: no such text, another text or question under that id, or offsets outside the text.
     """
     fields = dict(record.fields)
-    text_id, expected = (str(fields.get(name, "")) for name in (TEXT_ID, TEXT_HASH))
+    text_id = str(fields.get(TEXT_ID, ""))
     answer = texts.get(text_id)
     if answer is None:
-        return _reject(record, TEXT_ID, f"no text {text_id!r} in {folder}")
-    found = hash_text(answer.text)
-    if found != expected:
-        reason = f"the text {text_id!r} in {folder} is not the one labelled (SHA-256 {found[:12]}, not {expected[:12]})"
-        return _reject(record, TEXT_HASH, reason)
+        return _reject(record, TEXT_ID, f"no text {_shown(text_id)} in {folder}")
     row = answer.to_row()
+    for column, name in _HASHES.items():
+        expected, found = str(fields.get(column, "")).strip().lower(), hash_text(row[name])
+        if found != expected and (expected or column == TEXT_HASH):
+            hashes = f"SHA-256 {found[:12]}, labelled was {expected[:12] or 'none given'}"
+            return _reject(record, column, f"the {name} of {_shown(text_id)} in {folder} is another one ({hashes})")
     joined: dict[str, Any] = {name: row[name] for name in _OF_THE_TEXT}
-    span = [fields.pop(name, "") for name in _EVIDENCE]
+    span = [str(fields.pop(name, "")) for name in _EVIDENCE]
     if any(span):
-        if not all(str(place).isdecimal() for place in span) or not int(span[0]) < int(span[1]) <= len(answer.text):
-            reason = (
-                f"expected offsets within the text's {len(answer.text)} characters, found {span[0]!r} to {span[1]!r}"
+        if not all(_OFFSET.fullmatch(place) for place in span) or not int(span[0]) < int(span[1]) <= len(answer.text):
+            found = f"found {_shown(span[0])} to {_shown(span[1])}"
+            return _reject(
+                record, _EVIDENCE[0], f"expected offsets within the text's {len(answer.text)} characters, {found}"
             )
-            return _reject(record, _EVIDENCE[0], reason)
         joined["gold_evidence"] = [{"field": "text", "start": int(span[0]), "end": int(span[1])}]
     return RawRecord(joined | fields, record.locator, record.raw)
+
+
+def _shown(value: str) -> str:
+    return repr(value if len(value) <= 40 else value[:37] + "...")
 
 
 def _reject(record: RawRecord, column: str, reason: str) -> BadRecord:

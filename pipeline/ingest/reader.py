@@ -6,7 +6,7 @@ import hashlib
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,13 @@ from pydantic import ValidationError
 
 from pipeline.errors import BadInput
 from pipeline.flat import unflatten
-from pipeline.ingest.detached import attach_text, is_label_table
+from pipeline.ingest.detached import TEXT_HASH, TEXT_ID, attach_text, is_label_table
 from pipeline.ingest.jsonl import read_jsonl
 from pipeline.ingest.page_html import read_page_html
 from pipeline.ingest.page_text import read_page_text
 from pipeline.ingest.parquet import read_parquet
 from pipeline.ingest.raw import BadRecord, RawRecord
-from pipeline.ingest.source import STDIN, OpenSource, expand_source, open_source, read_whole
+from pipeline.ingest.source import STDIN, OpenSource, expand_source, file_kind, open_source, read_whole
 from pipeline.ingest.tables import read_table
 from pipeline.schema import AnswerRecord, Notice, Rejected, Respondent
 
@@ -48,6 +48,10 @@ _NESTED = ("respondent", "source", "posteriors")
 _REQUIRED = ("question", "text")
 _DERIVED = frozenset({"question_id", "position", "answer_id", "source"})
 _MAX_DEPTH = 50
+_PAGE_KINDS = ("page", "html")
+_MAX_COLLECTION_CHARS = 200_000_000
+_COLLECTION_ENDING = "QAs"
+_NO_TEXTS = "labels without their texts: name the folder of the texts with --texts (stance ingest, train or evaluate)"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _WORD = re.compile(r"[^\W_]+")
 
@@ -113,7 +117,9 @@ def read_answers(names: Sequence[str], options: ReadOptions | None = None) -> It
     if double is not None:
         raise BadInput(double, "is named twice: every answer in it would count twice")
     validator = _Validator(options.columns)
-    texts = {} if options.texts is None else _read_texts(options.texts)
+    texts: dict[str, AnswerRecord] = {}
+    if options.texts is not None:
+        yield from _read_texts(options.texts, texts)
     for file in files:
         source = open_source(file, kind=options.kind, encoding=options.encoding)
         with source.stream:
@@ -125,8 +131,28 @@ def _identity(file: str) -> str:
     return file if file == STDIN else str(Path(file).resolve())
 
 
-def _read_texts(name: str) -> dict[str, AnswerRecord]:
-    return {item.answer_id: item for item in read_answers([name]) if isinstance(item, AnswerRecord)}
+def _read_texts(name: str, texts: dict[str, AnswerRecord]) -> Iterator[Notice]:
+    """Collect the answers of the tables of a folder by their ids, and say what of it cannot be used.
+
+    An answer is known by its own id, and by its file's name and its place there, counted from 0: the third
+    of ``icliniqQAs.json`` is ``icliniq-2`` too.
+    """
+    for file in expand_source(name):
+        if file_kind(file) in _PAGE_KINDS:
+            continue
+        stem = Path(file).stem.removesuffix(_COLLECTION_ENDING)
+        place = -1
+        for item in read_answers([file], ReadOptions(max_record_chars=_MAX_COLLECTION_CHARS)):
+            if isinstance(item, Notice):
+                yield item
+                continue
+            place += 1
+            if isinstance(item, Rejected):
+                yield Notice(file=file, message=f"{item.locator} cannot be used as a text: {item.reason}")
+            elif texts.setdefault(item.answer_id, item) is not item:
+                yield Notice(file=file, message=f"{item.source.locator}: the id {item.answer_id!r} stands twice")
+            else:
+                texts.setdefault(f"{stem}-{place}", item)
 
 
 def _read_source(
@@ -138,8 +164,8 @@ def _read_source(
     n_records = 0
     for record in _records(source, options):
         n_records += 1
-        if options.texts is not None and isinstance(record, RawRecord) and _lacks_text(list(record.fields), options):
-            record = attach_text(record, texts, options.texts)
+        if isinstance(record, RawRecord) and _lacks_text(record.fields, options):
+            record = _attach(record, texts, options.texts)
         yield validator.validate(source.name, record)
     if n_records == 0:
         raise BadInput(source.name, "holds no records")
@@ -166,9 +192,12 @@ def _check_columns(file: str, found: Sequence[str], options: ReadOptions) -> Non
     for name, column in columns.items():
         if column not in found:
             raise BadInput(file, f"no column {column!r} for {name} (columns: {shown})", where="line 1")
-    if _lacks_text(small, options):
+    if _lacks_text(found, options):
+        missing = next((name for name in (TEXT_ID, TEXT_HASH) if name not in small), None)
+        if missing is not None:
+            raise BadInput(file, f"no column {missing!r}, by which labels find their texts", where="line 1")
         if options.texts is None:
-            raise BadInput(file, "holds labels without their texts: name the folder of the texts with --texts")
+            raise BadInput(file, _NO_TEXTS)
         return
     for name in _REQUIRED:
         if not _has_column(name, small, options):
@@ -177,8 +206,16 @@ def _check_columns(file: str, found: Sequence[str], options: ReadOptions) -> Non
             raise BadInput(file, f"no column {wanted}: {advice}", where="line 1")
 
 
-def _lacks_text(columns: Sequence[str], options: ReadOptions) -> bool:
-    return is_label_table(columns) and not _has_column("text", columns, options)
+def _lacks_text(columns: Iterable[str], options: ReadOptions) -> bool:
+    small = [name.casefold() for name in columns]
+    return is_label_table(small) and not _has_column("text", small, options)
+
+
+def _attach(record: RawRecord, texts: Mapping[str, AnswerRecord], folder: str | None) -> RawRecord | BadRecord:
+    if folder is None:
+        return BadRecord(record.locator, _NO_TEXTS, record.shown(), TEXT_ID)
+    small = {name.casefold(): value for name, value in record.fields.items()}
+    return attach_text(RawRecord(small, record.locator, record.raw), texts, folder)
 
 
 def _has_column(name: str, columns: Sequence[str], options: ReadOptions) -> bool:

@@ -110,6 +110,17 @@ def expand_source(name: str) -> list[str]:
     return [name]
 
 
+def file_kind(name: str) -> str | None:
+    """Return the kind of source that a file's name tells; None when it tells none.
+
+    Examples
+    --------
+    >>> file_kind("answers.CSV"), file_kind("notes.pdf")
+    ('csv', None)
+    """
+    return _SUFFIXES.get(Path(name).suffix.lower())
+
+
 def open_source(name: str, *, kind: str | None = None, encoding: str | None = None) -> OpenSource:
     """Open a file or standard input and find out its kind and encoding.
 
@@ -161,7 +172,7 @@ def _identify(
     if encoding is None:
         encoding, notices = _detect_encoding(shown, head)
     text = _decode_head(shown, head, encoding)
-    found = kind or _SUFFIXES.get(Path(name).suffix.lower()) or _sniff_kind(text)
+    found = kind or file_kind(name) or _sniff_kind(text)
     if found == "parquet":
         raise BadInput(shown, "is named like Parquet but is no Parquet file")
     return OpenSource(shown, found, raw, encoding, notices)

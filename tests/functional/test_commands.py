@@ -677,13 +677,13 @@ def test_a_label_whose_text_has_changed_is_quarantined_with_its_row(
     assert "1 record left out" in capsys.readouterr().err
     (bad,) = read_jsonl(tmp_path / "joined.jsonl.quarantine.jsonl")
     assert (bad["file"], bad["locator"], bad["column"]) == (table, "row at line 2", "text_sha256")
-    assert "is not the one labelled" in bad["reason"]
+    assert "is another one" in bad["reason"]
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        pytest.param([], "holds labels without their texts: name the folder of the texts with --texts", id="none"),
+        pytest.param([], "labels without their texts: name the folder of the texts with --texts", id="none"),
         pytest.param(["--texts", "nowhere"], "nowhere: no such file or folder", id="missing"),
     ],
 )

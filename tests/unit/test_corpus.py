@@ -25,9 +25,11 @@ from data.measure.datasheet import (
     render_counts,
     render_disagreements,
     render_phenomena,
+    sample_texts,
     section_of,
+    texts_without_twins,
 )
-from data.measure.probes import probe_giveaways
+from data.measure.probes import score_views
 from data.measure.repetition import find_overlaps, measure_repetition, split_words
 from pipeline.schema import AnswerRecord, LabelScheme
 
@@ -62,6 +64,7 @@ OTHER_PHENOMENA = frozenset(
 )
 NEAR_DUPLICATE = 0.2
 LONGEST_CLAUSE = 40
+SHORT_CLAUSE = 30
 
 
 @pytest.fixture(scope="module")
@@ -144,9 +147,10 @@ def test_each_kind_of_difficulty_is_as_common_as_in_real_answers(
     assert sum(name in row["phenomena"] for row in corpus) >= share * len(corpus)
 
 
-def test_the_answers_to_flipped_questions_are_tagged_so(corpus: list[dict[str, Any]]) -> None:
-    wrong = [row["answer_id"] for row in corpus if ("flipped" in row["phenomena"]) != (row["polarity"] == "flipped")]
-    assert wrong == []
+def test_what_is_tagged_by_rule_is_tagged_so(corpus: list[dict[str, Any]]) -> None:
+    for row in corpus:
+        assert ("flipped" in row["phenomena"]) == (row["polarity"] == "flipped"), row["answer_id"]
+        assert ("long" in row["phenomena"]) == (len(row["text"].split()) > 160), row["answer_id"]
 
 
 def _changed_stretch(one: str, other: str) -> int:
@@ -165,7 +169,7 @@ def test_at_least_300_contrast_pairs_differ_in_one_clause(corpus: list[dict[str,
             pairs[row["pair_id"]].append(row)
     stretches = {name: _changed_stretch(one["text"], other["text"]) for name, (one, other) in pairs.items()}
     headlines = [name for name, (one, other) in pairs.items() if one.get("headline") != other.get("headline")]
-    assert len(pairs) >= 300
+    assert sum(n <= SHORT_CLAUSE for n in stretches.values()) >= 300
     assert {name: n for name, n in stretches.items() if n > LONGEST_CLAUSE} == {}
     assert len(headlines) <= len(pairs) - 300
 
@@ -180,9 +184,12 @@ def test_no_two_answers_to_different_questions_are_near_duplicates(corpus: list[
     assert found == []
 
 
-def test_neither_respondent_nor_length_nor_place_nor_question_gives_the_label_away(written: list[AnswerRecord]) -> None:
-    for probe in probe_giveaways(written, [field_of(a, "label") for a in written], n_shuffles=1):
-        assert probe.balanced_accuracy < probe.chance + 0.05, probe
+def test_neither_respondent_nor_length_nor_place_nor_question_gives_the_label_away(
+    written: list[AnswerRecord], scheme: LabelScheme
+) -> None:
+    # With labels shuffled, 95 in 100 stay below .185: the datasheet has the figures.
+    for name, balanced_accuracy in score_views(written, [field_of(a, "label") for a in written]).items():
+        assert balanced_accuracy < 1 / len(scheme.names) + 0.02, name
 
 
 # ---------------------------------------------------------------- the datasheet and the readings
@@ -249,10 +256,12 @@ def test_part_two_has_sound_rows_in_order(labels: list[dict[str, str]], scheme: 
         assert row["second_label"] != row["first_label"] or row["label"] == row["first_label"], row
         assert re.fullmatch(r"[0-9a-f]{64}", row["text_sha256"]), row
         assert row["explicit"] in {"true", "false"}, row
+        assert row["origin"] in {"question", "answers"}, row
+        assert row["explicit"] == "false" or row["origin"] == "question", row
         assert row["answer_id"].removesuffix("-b") == row["text_id"], row
         assert (row["evidence_start"] == "") == (row["evidence_end"] == ""), row
         assert row["evidence_start"] == "" or int(row["evidence_start"]) < int(row["evidence_end"]), row
-        assert row["label"] != "no_stance" or row["evidence_start"] == "", row
+        assert (row["label"] == "no_stance") == (row["evidence_start"] == ""), row
         assert 2 <= len(row["proposition"].split()) <= 20, row
         per_question[row["question_id"]].add((row["proposition"], row["explicit"]))
     assert [name for name, found in per_question.items() if len(found) > 1] == []
@@ -301,11 +310,14 @@ def test_part_one_has_no_name_of_a_real_doctor(corpus: list[dict[str, Any]], sha
     files = sorted((shared / "corpora" / "medical_qa").glob("*.jsonl"))
     rows = [json.loads(line) for file in files for line in file.read_text(encoding="utf-8").splitlines()]
     names = {_bare_name(row["author"]) for row in rows if row["author"]} - {""}
+    full_names = [name for name in names if len(name.split()) > 1]
     page = " ".join(split_words((shared / "pages" / "botox_limb_reduction.txt").read_text(encoding="utf-8")))
     for row in corpus:
         name = _bare_name(row["respondent"].get("name") or "")
         assert name not in names or len(name.split()) < 2, row["answer_id"]
         assert len(name.split()) < 2 or name not in page, row["answer_id"]
+        words = " ".join(split_words(f"{row.get('headline') or ''} {row['text']}"))
+        assert [full for full in full_names if full in words] == [], row["answer_id"]
 
 
 def _bare_name(name: str) -> str:
@@ -313,9 +325,9 @@ def _bare_name(name: str) -> str:
 
 
 def test_part_one_repeats_itself_no_more_than_real_answers_do(
-    corpus: list[dict[str, Any]], real: list[AnswerRecord]
+    written: list[AnswerRecord], real: list[AnswerRecord]
 ) -> None:
-    ours = measure_repetition([row["text"] for row in corpus if not row["answer_id"].endswith("b")])
-    theirs = measure_repetition([a.text for a in real])
+    ours = measure_repetition(texts_without_twins(written))
+    theirs = measure_repetition(sample_texts(real, ours.n_words))
     assert ours.distinct_4grams >= theirs.distinct_4grams
     assert ours.sharing_6gram <= theirs.sharing_6gram
