@@ -80,48 +80,52 @@ def stack_documents(features: Sequence[AnswerFeatures]) -> NDArray[np.object_]:
 
 
 def _word_features(doc: Doc) -> Iterator[Feature]:
+    # Extensions are read once: asking every token for its own is what would take longest here.
+    targets, negated = doc._.targets.tolist(), doc._.negated.tolist()
     previous = ""
     for token in doc:
         if token.is_space or token.is_punct:
             # A bigram never reaches over a comma or a sentence's end.
             previous = "" if token.text not in {"'", '"', "-"} else previous
             continue
-        word = _word(token)
+        word = _word(token, is_target=targets[token.i], is_negated=negated[token.i])
         yield Feature(word, token.i)
         if previous and not (word == previous == "TARGET"):
             yield Feature(f"{previous}_{word}", token.i)
         previous = word
 
 
-def _word(token: Token) -> str:
-    if token._.is_target:
+def _word(token: Token, *, is_target: bool, is_negated: bool) -> str:
+    if is_target:
         word = "TARGET"
     elif token.like_num:
         word = "NUM"
     else:
         word = "".join(token.norm_.split()) or "?"
-    return f"!{word}" if token._.is_negated else word
+    return f"!{word}" if is_negated else word
 
 
 def _cue_features(doc: Doc) -> Iterator[Feature]:
+    is_flipped = doc._.is_flipped
     for feature in _plain_cue_features(doc):
         yield feature
-        if doc._.is_flipped:
+        if is_flipped:
             yield Feature(f"flip:{feature.name}", feature.token)
 
 
 def _plain_cue_features(doc: Doc) -> Iterator[Feature]:
     zones = _zones(doc)
     near_target = _sentences_with_target(doc)
+    negated, contrasted = doc._.negated, doc._.contrasted
     previous, previous_sentence = "", -1
     for cue in doc._.cues:
         if cue.family in _STRUCTURAL:
             continue
-        name = f"{cue.family}!" if doc._.negated[cue.start] else cue.family
+        name = f"{cue.family}!" if negated[cue.start] else cue.family
         zone, sentence = zones[cue.start]
         yield Feature(name, cue.start)
         yield Feature(f"{name}@{zone}", cue.start)
-        if doc._.contrasted[cue.start]:
+        if contrasted[cue.start]:
             yield Feature(f"{name}@after_contrast", cue.start)
         if sentence in near_target:
             yield Feature(f"{name}~target", cue.start)

@@ -95,6 +95,14 @@ def save_copy(folder: Path, model: StanceModel) -> ModelFolder:
     )
 
 
+@pytest.fixture(scope="module")
+def small(model: StanceModel) -> StanceModel:
+    """A model that is saved in no time."""
+    X = np.array([[f"{word} thing", f"cue_{word} cue"] for word in model.scheme.names for _ in range(3)], dtype=object)
+    y = [name for name in model.scheme.names for _ in range(3)]
+    return replace(model, estimator=fit_estimator(X, y, model.config))
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A copy of the model that comes with medstance, to be damaged."""
@@ -104,9 +112,9 @@ def folder(tmp_path: Path) -> Path:
 # ---------------------------------------------------------------- saving
 
 
-def test_saving_twice_gives_identical_bytes(tmp_path: Path, model: StanceModel) -> None:
-    one = save_copy(tmp_path / "one" / "m", model)
-    two = save_copy(tmp_path / "two" / "m", model)
+def test_saving_twice_gives_identical_bytes(tmp_path: Path, small: StanceModel) -> None:
+    one = save_copy(tmp_path / "one" / "m", small)
+    two = save_copy(tmp_path / "two" / "m", small)
     assert contents(one.path) == contents(two.path)
     assert one.full_name == two.full_name
 
@@ -151,8 +159,8 @@ def test_a_saved_model_predicts_as_the_one_in_memory(tmp_path: Path) -> None:
     assert np.array_equal(skops.io.load(path).predict_proba(X), estimator.predict_proba(X))
 
 
-def test_loading_gives_back_everything_that_was_saved(tmp_path: Path, model: StanceModel) -> None:
-    given = replace(model, abstain_below=0.61, config=ClassifierConfig(inverse_penalty=2.5, max_evidence=7))
+def test_loading_gives_back_everything_that_was_saved(tmp_path: Path, small: StanceModel) -> None:
+    given = replace(small, abstain_below=0.61, config=ClassifierConfig(inverse_penalty=2.5, max_evidence=7))
     saved = save_copy(tmp_path / "mine", given)
     loaded = load_model(saved)
     assert replace(loaded, estimator=given.estimator) == replace(given, name=saved.full_name)
@@ -163,28 +171,28 @@ def test_loading_gives_back_everything_that_was_saved(tmp_path: Path, model: Sta
     )
 
 
-def test_the_folder_names_the_model_and_its_digest_stands_for_the_manifest(tmp_path: Path, model: StanceModel) -> None:
-    saved = save_copy(tmp_path / "mine", model)
+def test_the_folder_names_the_model_and_its_digest_stands_for_the_manifest(tmp_path: Path, small: StanceModel) -> None:
+    saved = save_copy(tmp_path / "mine", small)
     digest = hashlib.sha256((tmp_path / "mine" / MANIFEST).read_bytes()).hexdigest()
     assert saved.full_name == f"mine@{digest[:12]}"
     assert saved == read_folder(tmp_path / "mine")
     assert {path.name for path in saved.path.iterdir()} == {*FILES, MANIFEST}
 
 
-def test_missing_parent_folders_are_made_and_nothing_else_is_left_there(tmp_path: Path, model: StanceModel) -> None:
-    save_copy(tmp_path / "a" / "b", model)
-    save_copy(tmp_path / "a" / "b", replace(model, abstain_below=0.9))
+def test_missing_parent_folders_are_made_and_nothing_else_is_left_there(tmp_path: Path, small: StanceModel) -> None:
+    save_copy(tmp_path / "a" / "b", small)
+    save_copy(tmp_path / "a" / "b", replace(small, abstain_below=0.9))
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["b"]
     assert read_folder(tmp_path / "a" / "b").manifest.abstain_below == 0.9
 
 
-def test_a_saved_model_can_be_read_by_others(tmp_path: Path, model: StanceModel) -> None:
-    assert save_copy(tmp_path / "m", model).path.stat().st_mode & 0o777 == 0o755
+def test_a_saved_model_can_be_read_by_others(tmp_path: Path, small: StanceModel) -> None:
+    assert save_copy(tmp_path / "m", small).path.stat().st_mode & 0o777 == 0o755
 
 
 @pytest.mark.parametrize("kind", ["folder", "file", "empty folder"])
 def test_saving_onto_what_is_no_model_is_refused_and_leaves_it_alone(
-    tmp_path: Path, model: StanceModel, kind: str
+    tmp_path: Path, small: StanceModel, kind: str
 ) -> None:
     place = tmp_path / "thesis"
     if kind == "file":
@@ -194,7 +202,7 @@ def test_saving_onto_what_is_no_model_is_refused_and_leaves_it_alone(
     if kind == "folder":
         (place / "chapter.txt").write_text("mine")
     with pytest.raises(WrongUsage, match="no model folder") as caught:
-        save_copy(place, model)
+        save_copy(place, small)
     assert caught.value.exit_code == 2
     assert [path.name for path in tmp_path.iterdir()] == ["thesis"]
     assert kind != "folder" or (place / "chapter.txt").read_text() == "mine"
@@ -237,8 +245,9 @@ except KeyboardInterrupt:
     ],
 )
 def test_an_interrupted_save_leaves_the_old_model(
-    checkout: Path, folder: Path, event: str, place: str, times: int
+    checkout: Path, tmp_path: Path, small: StanceModel, event: str, place: str, times: int
 ) -> None:
+    folder = save_copy(tmp_path / "copy", small).path
     before = contents(folder)
     command = [sys.executable, "-c", INTERRUPTED_SAVE, str(folder), event, place, str(times)]
     assert subprocess.run(command, cwd=checkout, check=False).returncode == 130
@@ -268,8 +277,8 @@ def test_other_answers_have_other_hashes() -> None:
     assert len({hash_answer(other) for other in [*others, answer("Yes, it helps.")]}) == 5
 
 
-def test_a_folder_knows_the_answers_it_was_trained_on(tmp_path: Path, model: StanceModel) -> None:
-    hashes = save_copy(tmp_path / "m", model).training_hashes()
+def test_a_folder_knows_the_answers_it_was_trained_on(tmp_path: Path, small: StanceModel) -> None:
+    hashes = save_copy(tmp_path / "m", small).training_hashes()
     assert hashes == {hash_answer(answer("Yes.")), hash_answer(answer("No."))}
 
 
