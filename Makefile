@@ -7,9 +7,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format model datasheet lock picture clean
 
-# The real answers that data/labels/medical_qa.csv is on: see data/README.md.
+# The real answers that the tables of data/labels are on: see data/README.md.
 TEXTS ?=
-COLLECTED := data/labels/medical_qa.csv
+COLLECTED := data/labels/medical_qa.csv data/labels/medical_qa_more.csv
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10

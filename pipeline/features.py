@@ -9,17 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from heapq import merge
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from spacy.tokens import Doc, Token
 
-FEATURE_VERSION = 1
+FEATURE_VERSION = 2
 """Raised whenever the same text may give other features: a model of another version is refused."""
 
 _STRUCTURAL = frozenset({"pseudo_negation", "question_flip"})
 _OPENING_TOKENS = 3
+_NEAR_TOKENS = 4
 
 
 class Feature(NamedTuple):
@@ -40,7 +42,8 @@ class AnswerFeatures:
         for what the question asks about and ``NUM`` for a number, so that neither can be learnt.
     cues
         Cue families, plain and with where they stand, whether negated, whether near the target, and
-        in what order; with ``flip:`` in front a second time where the question's polarity is flipped.
+        in what order; and the words up to four tokens before (``<``) and after (``>``) a mention of the
+        target. All with ``flip:`` in front a second time where the question's polarity is flipped.
     """
 
     words: tuple[Feature, ...]
@@ -107,7 +110,7 @@ def _word(token: Token, *, is_target: bool, is_negated: bool) -> str:
 
 def _cue_features(doc: Doc) -> Iterator[Feature]:
     is_flipped = doc._.is_flipped
-    for feature in _plain_cue_features(doc):
+    for feature in merge(_plain_cue_features(doc), _target_features(doc), key=lambda feature: feature.token):
         yield feature
         if is_flipped:
             yield Feature(f"flip:{feature.name}", feature.token)
@@ -134,6 +137,22 @@ def _plain_cue_features(doc: Doc) -> Iterator[Feature]:
         if cue.start < _OPENING_TOKENS and cue.family in {"yes", "says_no"}:
             yield Feature(f"{cue.family}@opening", cue.start)
         previous, previous_sentence = name, sentence
+
+
+def _target_features(doc: Doc) -> Iterator[Feature]:
+    targets, negated = doc._.targets.tolist(), doc._.negated.tolist()
+    if not any(targets):
+        return
+    for sentence in doc.sents:
+        mentions = [i for i in range(sentence.start, sentence.end) if targets[i]]
+        for token in sentence if mentions else ():
+            if targets[token.i] or token.is_space or token.is_punct:
+                continue
+            word = _word(token, is_target=False, is_negated=negated[token.i])
+            if any(0 < mention - token.i <= _NEAR_TOKENS for mention in mentions):
+                yield Feature(f"<{word}", token.i)
+            if any(0 < token.i - mention <= _NEAR_TOKENS for mention in mentions):
+                yield Feature(f">{word}", token.i)
 
 
 def _zones(doc: Doc) -> list[tuple[str, int]]:

@@ -13,6 +13,9 @@ from pydantic import Field, ValidationError, model_validator
 from pipeline.errors import BadInput
 from pipeline.schema import Frozen, first_problem
 
+TARGET = "TARGET"
+"""What stands in a pattern for a mention of the thing asked about."""
+
 REQUIRED_FAMILIES = ("negation", "pseudo_negation", "contrast", "question_flip")
 _WORD = re.compile(r"[^\s|?]+(?:\|[^\s|?]+)*\??")
 _MAX_PHRASES = 400
@@ -81,7 +84,8 @@ def expand_pattern(pattern: str) -> Iterator[str]:
     Parameters
     ----------
     pattern
-        Words divided by single spaces; ``a|b`` is either word, a final ``?`` makes a word optional.
+        Words divided by single spaces; ``a|b`` is either word, a final ``?`` makes a word optional, and
+        ``TARGET`` stands for a mention of what is asked about.
 
     Raises
     ------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import spacy
@@ -16,7 +16,7 @@ from spacy.matcher import PhraseMatcher
 from spacy.tokens import Doc, Span, Token
 from spacy.util import filter_spans
 
-from pipeline.lexicon import CueLexicon
+from pipeline.lexicon import TARGET, CueLexicon
 from pipeline.preprocess.clean import clean_text
 from pipeline.preprocess.compose import compose_answer
 from pipeline.schema import AnswerRecord
@@ -47,20 +47,30 @@ def build_nlp(lexicon: CueLexicon) -> Language:
     -------
     spacy.language.Language
         A blank English pipeline with the components ``medstance_sentences``, ``medstance_cues``,
-        ``medstance_negation`` and ``medstance_targets``. They set, on a Doc, ``doc._.cues`` (list of
-        `Cue` in order of place), ``doc._.negated``, ``doc._.contrasted`` and ``doc._.targets`` (boolean arrays
-        of shape (n_tokens,)), and make ``token._.is_negated``, ``token._.follows_contrast``,
-        ``token._.is_target`` and ``token._.cues`` available. The targets are those of the words in
+        ``medstance_negation``, ``medstance_targets`` and ``medstance_target_cues``. They set, on a Doc,
+        ``doc._.cues`` (list of `Cue` in order of place), ``doc._.negated``, ``doc._.contrasted`` and
+        ``doc._.targets`` (boolean arrays of shape (n_tokens,)), and make ``token._.is_negated``,
+        ``token._.follows_contrast``, ``token._.is_target`` and ``token._.cues`` available.
+        The targets are those of the words in
         ``doc._.target_words``, a frozenset of stems set before the pipeline runs: see `parse_answers`.
     """
     _register_extensions()
     nlp = spacy.blank("en")
     _add_shouted_contractions(nlp)
     nlp.add_pipe("medstance_sentences")
-    nlp.add_pipe("medstance_cues", config={"phrases": lexicon.phrases()})
+    plain, with_target = _divide_phrases(lexicon.phrases())
+    nlp.add_pipe("medstance_cues", config={"phrases": plain})
     nlp.add_pipe("medstance_negation")
     nlp.add_pipe("medstance_targets", config={"stock_words": list(lexicon.stock_words)})
+    nlp.add_pipe("medstance_target_cues", config={"phrases": with_target})
     return nlp
+
+
+def _divide_phrases(phrases: dict[str, list[str]]) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """Part the phrases without a mention of the target from those with one."""
+    plain = {family: [p for p in wordings if TARGET not in p.split()] for family, wordings in phrases.items()}
+    with_target = {family: [p for p in wordings if TARGET in p.split()] for family, wordings in phrases.items()}
+    return plain, {family: wordings for family, wordings in with_target.items() if wordings}
 
 
 def _add_shouted_contractions(nlp: Language) -> None:
@@ -212,6 +222,52 @@ class TargetMarker:
             for token in doc
             if token.is_alpha and len(token) > 2 and not token.is_stop and token.lower_ not in self._stock_words
         )
+
+
+_END = ""
+
+
+@Language.factory("medstance_target_cues")
+class TargetCueMatcher:
+    """Adds the wordings of the lexicon that hold a mention of the target; the longest at a place wins.
+
+    A run of target words is one mention.
+    """
+
+    def __init__(self, nlp: Language, name: str, phrases: dict[str, list[str]]) -> None:
+        self.name = name
+        # A trie of words: each node maps a word to the next node, and `_END` to the families that end there.
+        self._trie: dict[str, Any] = {}
+        for family, wordings in phrases.items():
+            for wording in wordings:
+                node = self._trie
+                for token in nlp.make_doc(wording):
+                    node = node.setdefault(TARGET if token.text == TARGET else token.norm_, {})
+                node.setdefault(_END, []).append(family)
+
+    def __call__(self, doc: Doc) -> Doc:
+        """Add to ``doc._.cues``."""
+        targets = doc._.targets.tolist()
+        if any(targets):
+            doc._.cues = sorted(
+                [*doc._.cues, *self._find(doc, targets)], key=lambda cue: (cue.start, cue.end, cue.family)
+            )
+        return doc
+
+    def _find(self, doc: Doc, targets: list[bool]) -> Iterator[Cue]:
+        starts = [i for i, is_target in enumerate(targets) if not (is_target and i and targets[i - 1])]
+        words = [TARGET if targets[i] else doc[i].norm_ for i in starts]
+        ends = [*starts[1:], len(doc)]
+        for first in range(len(words)):
+            node: dict[str, Any] = self._trie
+            longest: dict[str, int] = {}
+            for place in range(first, len(words)):
+                if words[place] not in node:
+                    break
+                node = node[words[place]]
+                longest |= dict.fromkeys(node.get(_END, ()), ends[place])
+            for family, end in longest.items():
+                yield Cue(family, starts[first], end)
 
 
 @lru_cache(maxsize=1 << 16)
