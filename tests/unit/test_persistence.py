@@ -479,6 +479,7 @@ FIT_THE_SHIPPED_MODEL = """
 import hashlib, sys
 from pathlib import Path
 from pipeline.classify import fit_estimator, scale_temperature
+from pipeline.ingest import ReadOptions
 from pipeline.persistence import dump_estimator, read_folder
 from pipeline.workflow import Intake, featurise, read_labelled
 
