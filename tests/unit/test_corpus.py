@@ -63,6 +63,7 @@ OTHER_PHENOMENA = frozenset(
     ]
 )
 NEAR_DUPLICATE = 0.2
+FURTHER = "labels/medical_qa_more.csv"
 LONGEST_CLAUSE = 40
 SHORT_CLAUSE = 30
 
@@ -269,6 +270,17 @@ def test_part_two_has_sound_rows_in_order(labels: list[dict[str, str]], scheme: 
     assert all(a[0] != b[0] or a[1] <= b[1] for a, b in pairwise(places))
 
 
+def test_further_propositions_have_sound_rows_on_real_answers(checkout: Path, scheme: LabelScheme) -> None:
+    rows = read_table(checkout / "data" / FURTHER)
+    assert len({row["answer_id"] for row in rows}) == len(rows)
+    assert len({(row["text_id"], row["proposition"].casefold()) for row in rows}) == len(rows)
+    for row in rows:
+        assert row["label"] in scheme.names, row
+        assert re.fullmatch(r"[0-9a-f]{64}", row["text_sha256"]), row
+        assert (row["label"] == "no_stance") == (row["evidence_start"] == ""), row
+        assert 2 <= len(row["proposition"].split()) <= 20, row
+
+
 # ---------------------------------------------------------------- against the real texts, where they are
 
 
@@ -282,16 +294,18 @@ def dev(shared: Path) -> list[AnswerRecord]:
     return read_part(shared / "corpora" / "dev_labelled.jsonl")
 
 
-def test_every_label_of_part_two_finds_its_text(shared: Path, checkout: Path, labels: list[dict[str, str]]) -> None:
-    joined = read_part(checkout / "data" / COLLECTED, str(shared / "corpora" / "medical_qa"))
-    assert [a.answer_id for a in joined] == [row["answer_id"] for row in labels]
+@pytest.mark.parametrize("table", [COLLECTED, FURTHER])
+def test_every_label_on_a_real_answer_finds_its_text(shared: Path, checkout: Path, table: str) -> None:
+    joined = read_part(checkout / "data" / table, str(shared / "corpora" / "medical_qa"))
+    assert [a.answer_id for a in joined] == [row["answer_id"] for row in read_table(checkout / "data" / table)]
 
 
 def test_no_question_or_answer_of_the_development_set_is_labelled(
-    real: list[AnswerRecord], dev: list[AnswerRecord], labels: list[dict[str, str]]
+    real: list[AnswerRecord], dev: list[AnswerRecord], checkout: Path
 ) -> None:
     by_id = {a.answer_id: a for a in real}
-    labelled = [by_id[row["text_id"]] for row in labels]
+    ids = {row["text_id"] for table in (COLLECTED, FURTHER) for row in read_table(checkout / "data" / table)}
+    labelled = [by_id[text_id] for text_id in sorted(ids)]
     wordings = {" ".join(split_words(a.question)) for a in dev}
     assert [a.answer_id for a in labelled if " ".join(split_words(a.question)) in wordings] == []
     assert find_overlaps([a.text for a in labelled], [a.text for a in dev], threshold=0.5) == []
