@@ -27,8 +27,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import skops.io
 from pydantic import ValidationError
+from sklearn.compose import ColumnTransformer
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.pipeline import Pipeline
 
@@ -42,7 +44,7 @@ ARTEFACT = "model.skops"
 LEXICON = "cues.toml"
 TRAINING_ANSWERS = "training_answers.txt"
 CARD = "README.md"
-FORMAT = 1
+FORMAT = 2
 _VERSIONED = ("medstance", "numpy", "scikit-learn", "scipy", "skops", "spacy")
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 
@@ -288,10 +290,18 @@ def dump_estimator(estimator: Pipeline) -> bytes:
     skops numbers objects by their place in memory and stamps its archive with the time; here they are
     numbered in order of appearance, and the stamp is constant.
     """
-    for vectoriser in estimator["features"].named_transformers_.values():
+    vectorisers = list(estimator["features"].named_transformers_.values())
+    vocabularies = [vectoriser.vocabulary_ for vectoriser in vectorisers]
+    for vectoriser in vectorisers:
         # A place in memory that the vectorisers note and can do without.
         vars(vectoriser).pop("_stop_words_id", None)
-    archive = zipfile.ZipFile(io.BytesIO(skops.io.dumps(estimator)))
+        # As an array: skops takes seconds to check a mapping of many terms one by one.
+        vectoriser.vocabulary_ = np.array(sorted(vectoriser.vocabulary_, key=vectoriser.vocabulary_.get))
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(skops.io.dumps(estimator)))
+    finally:
+        for vectoriser, vocabulary in zip(vectorisers, vocabularies, strict=True):
+            vectoriser.vocabulary_ = vocabulary
     schema = json.loads(archive.read("schema.json"))
     names: dict[str, str] = {}
     _renumber(schema, {}, names)
@@ -383,7 +393,7 @@ def load_model(folder: ModelFolder) -> StanceModel:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", InconsistentVersionWarning)
-            estimator = skops.io.loads(data, trusted=[])
+            estimator = load_estimator(data)
     except InconsistentVersionWarning as error:
         versions = f"scikit-learn {error.original_sklearn_version}, installed is {error.current_sklearn_version}"
         advice = "install that version or retrain it with stance train"
@@ -400,6 +410,17 @@ def load_model(folder: ModelFolder) -> StanceModel:
         abstain_below=manifest.abstain_below,
         config=manifest.config,
     )
+
+
+def load_estimator(data: bytes) -> Any:
+    """Load what `dump_estimator` gave; of anything else, whatever skops makes of it."""
+    estimator = skops.io.loads(data, trusted=[])
+    if isinstance(estimator, Pipeline) and isinstance(estimator.steps[0][1], ColumnTransformer):
+        for vectoriser in estimator.steps[0][1].named_transformers_.values():
+            terms = getattr(vectoriser, "vocabulary_", None)
+            if isinstance(terms, np.ndarray):
+                vectoriser.vocabulary_ = {term: place for place, term in enumerate(terms.tolist())}
+    return estimator
 
 
 def _refuse_foreign_estimator(path: Path, estimator: object, scheme: LabelScheme) -> None:
