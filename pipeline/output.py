@@ -6,7 +6,6 @@ what was there before.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import tempfile
@@ -17,6 +16,7 @@ from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic_core import to_json
 
 from pipeline.errors import WrongUsage
 from pipeline.flat import Row, flatten_rows, write_delimited
@@ -122,13 +122,13 @@ def write_rows(rows: Iterable[Row], path: Path | None, format_name: str) -> int:
 
 def to_json_line(row: Row) -> str:
     """Return a record as one line of JSON, without the line's end."""
-    return json.dumps(row, ensure_ascii=False, allow_nan=False)
+    return to_json(row).decode()
 
 
 def _write_jsonl(rows: Iterable[Row], file: IO[bytes]) -> int:
     count = 0
     for count, row in enumerate(rows, start=1):  # noqa: B007
-        file.write(to_json_line(row).encode() + b"\n")
+        file.write(to_json(row) + b"\n")
     return count
 
 

@@ -10,6 +10,14 @@ from pipeline.ingest.raw import MAX_RAW_CHARS, BadRecord, RawRecord
 from pipeline.ingest.source import OpenSource, open_text
 
 
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON value")
+
+
+# json.loads makes a new decoder for every text when it is told what to refuse.
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+
+
 def read_jsonl(source: OpenSource, max_record_chars: int) -> Iterator[RawRecord | BadRecord]:
     """Read one record per line; blank lines are passed over.
 
@@ -54,7 +62,7 @@ def _skip_line(lines: Any, line: str) -> int:
 
 def _parse_line(line: str, locator: str) -> RawRecord | BadRecord:
     try:
-        fields = json.loads(line, parse_constant=_refuse_constant)
+        fields = _decode(line)
     except (ValueError, RecursionError) as error:
         return BadRecord(locator, f"not JSON ({_explain(error)})", line[:MAX_RAW_CHARS])
     if not isinstance(fields, dict):
@@ -68,7 +76,7 @@ def _read_array(text: str, max_chars: int) -> Iterator[RawRecord | BadRecord]:
         yield BadRecord("line 1", reason, text[:MAX_RAW_CHARS])
         return
     try:
-        items = json.loads(text, parse_constant=_refuse_constant)
+        items = _decode(text)
     except (ValueError, RecursionError) as error:
         yield BadRecord("line 1", f"not a JSON array that can be read ({_explain(error)})", text[:MAX_RAW_CHARS])
         return
@@ -79,8 +87,9 @@ def _read_array(text: str, max_chars: int) -> Iterator[RawRecord | BadRecord]:
             yield BadRecord(f"item {number}", "not a JSON object with named fields", str(item)[:MAX_RAW_CHARS])
 
 
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON value")
+def _decode(text: str) -> Any:
+    # A second byte order mark is json.loads's to explain.
+    return json.loads(text) if text.startswith("\ufeff") else _DECODER.decode(text)
 
 
 def _explain(error: Exception) -> str:

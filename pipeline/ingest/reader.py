@@ -6,15 +6,16 @@ import hashlib
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from pipeline.errors import BadInput
-from pipeline.flat import unflatten
+from pipeline.flat import LIST_FIELDS, unflatten
 from pipeline.ingest.detached import TEXT_HASH, TEXT_ID, attach_text, is_label_table
 from pipeline.ingest.jsonl import read_jsonl
 from pipeline.ingest.page_html import read_page_html
@@ -43,7 +44,8 @@ FIELDS = (
     "label",
 )
 """What a user's column can be named as with `ReadOptions.columns`."""
-_KNOWN = frozenset({*FIELDS, *(other for others in ALIASES.values() for other in others)})
+_ALIASED = frozenset(other for others in ALIASES.values() for other in others)
+_KNOWN = frozenset({*FIELDS, *_ALIASED})
 _NESTED = ("respondent", "source", "posteriors")
 _REQUIRED = ("question", "text")
 _DERIVED = frozenset({"question_id", "position", "answer_id", "source"})
@@ -54,6 +56,8 @@ _COLLECTION_ENDING = "QAs"
 _NO_TEXTS = "labels without their texts: name the folder of the texts with --texts (stance ingest, train or evaluate)"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _WORD = re.compile(r"[^\W_]+")
+# Records of a source mostly have the same fields, and answers to a question stand together.
+_MAX_KEPT = 16
 
 
 @dataclass(frozen=True)
@@ -207,8 +211,13 @@ def _check_columns(file: str, found: Sequence[str], options: ReadOptions) -> Non
 
 
 def _lacks_text(columns: Iterable[str], options: ReadOptions) -> bool:
-    small = [name.casefold() for name in columns]
-    return is_label_table(small) and not _has_column("text", small, options)
+    names = tuple(columns)
+    return _name_labels(names) and not _has_column("text", [name.casefold() for name in names], options)
+
+
+@lru_cache(_MAX_KEPT)
+def _name_labels(names: tuple[str, ...]) -> bool:
+    return is_label_table([name.casefold() for name in names])
 
 
 def _attach(record: RawRecord, texts: Mapping[str, AnswerRecord], folder: str | None) -> RawRecord | BadRecord:
@@ -257,6 +266,9 @@ def derive_question_id(question: str) -> str:
     return f"{slug}-{digest[:8]}"
 
 
+_kept_question_id = lru_cache(_MAX_KEPT)(derive_question_id)
+
+
 class _Validator:
     """Turns raw records into answer records and sees to it that no id stands twice."""
 
@@ -276,7 +288,7 @@ class _Validator:
                 raw=_printable(record.raw),
             )
         fields = self._named(record)
-        problem = _find_unwritable(fields) or _find_missing(fields)
+        problem = (None if _is_writable(fields) else _find_unwritable(fields)) or _find_missing(fields)
         if problem is None:
             answer = self._build(file, fields, record.locator)
             if isinstance(answer, AnswerRecord):
@@ -291,6 +303,8 @@ class _Validator:
         A column whose name is taken by another that the user named is kept as ``input_<name>``.
         """
         found = {name: value for name, value in record.fields.items() if value is not None}
+        if not self._columns and _are_record_names(tuple(record.fields)):
+            return found
         mapped = set(self._columns.values())
         fields = {
             (f"input_{name}" if name in self._columns else name): value
@@ -309,13 +323,12 @@ class _Validator:
 
     def _build(self, file: str, fields: dict[str, Any], locator: str) -> AnswerRecord | tuple[str, str]:
         given = {name: value for name, value in fields.items() if value != "" or name not in _DERIVED}
-        question_id = given.get("question_id", derive_question_id(fields["question"]))
-        derived = {
-            "question_id": question_id,
-            "position": self._n_positions[file, str(question_id)] + 1,
-            "answer_id": self._free_id(str(question_id)),
-            "source": {"file": file, "locator": locator},
-        }
+        question_id = given["question_id"] if "question_id" in given else _kept_question_id(fields["question"])
+        derived: dict[str, Any] = {"question_id": question_id, "source": {"file": file, "locator": locator}}
+        if "position" not in given:
+            derived["position"] = self._n_positions[file, str(question_id)] + 1
+        if "answer_id" not in given:
+            derived["answer_id"] = self._free_id(str(question_id))
         own_source = given.get("source")
         if own_source is not None and not (isinstance(own_source, dict) and own_source.keys() == {"file", "locator"}):
             given["input_source"] = given.pop("source")
@@ -353,6 +366,44 @@ def _find_missing(fields: Mapping[str, Any]) -> tuple[str, str] | None:
         if not isinstance(fields[name], str):
             return name, _explain("Should be text", fields[name])
     return None
+
+
+@lru_cache(_MAX_KEPT)
+def _are_record_names(names: tuple[str, ...]) -> bool:
+    """Whether fields so named are called the same in the record, whatever is in them."""
+    return not any(
+        name in _ALIASED
+        or name in LIST_FIELDS
+        or (name not in _KNOWN and name.casefold() in _KNOWN)
+        or ("." in name and name.partition(".")[0] in _NESTED)
+        for name in names
+    )
+
+
+def _is_writable(value: Any, depth: int = 0) -> bool:
+    """Say whether `_find_unwritable` finds nothing in a dictionary: most records need no search for the place."""
+    inner: Collection[Any]
+    if isinstance(value, dict):
+        if not _has_good_characters("".join(map(str, value))):
+            return False
+        inner = value.values()
+    elif isinstance(value, list):
+        inner = value
+    else:
+        return not isinstance(value, float) or math.isfinite(value)
+    if inner and depth == _MAX_DEPTH:
+        return False
+    for item in inner:
+        if isinstance(item, str):
+            if not _has_good_characters(item):
+                return False
+        elif not _is_writable(item, depth + 1):
+            return False
+    return True
+
+
+def _has_good_characters(text: str) -> bool:
+    return "\x00" not in text and (text.isascii() or _SURROGATE.search(text) is None)
 
 
 def _find_unwritable(value: Any, column: str = "", depth: int = 0) -> tuple[str, str] | None:

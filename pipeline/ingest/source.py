@@ -55,8 +55,11 @@ _BOMS = (
 )
 _META_CHARSET = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]+)", re.IGNORECASE)
 _XML_ENCODING = re.compile(rb"<\?xml[^>]+encoding\s*=\s*[\"']([A-Za-z0-9_.:-]+)", re.IGNORECASE)
+_CONTROLS = bytes(byte for byte in range(32) if byte not in b"\t\n\v\f\r\x1b")
 _BINARY_SHARE = 0.02
 _FEW_CONTROLS = 64
+# A byte that is not UTF-8, as the error handler "surrogateescape" gives it.
+_STRAY = re.compile("[\udc80-\udcff]")
 # As in browsers (WHATWG Encoding Standard): pages that declare these are written in Windows' own.
 _WINDOWS_LABELS = frozenset({"iso-8859-1", "iso8859-1", "latin1", "latin-1", "us-ascii", "ascii"})
 _WINDOWS_TEXT = re.compile("[\x00-\x7f\xa0-\xff\u2018-\u201e\u2013\u2014\u2026\u2022\u2122\u20ac\u0152\u0153]*")
@@ -182,7 +185,7 @@ def _detect_encoding(shown: str, head: bytes) -> tuple[str, tuple[Notice, ...]]:
     for bom, codec in _BOMS:
         if head.startswith(bom):
             return codec, ()
-    control = sum(head.count(byte) for byte in range(32) if byte not in b"\t\n\v\f\r\x1b")
+    control = len(head) - len(head.translate(None, _CONTROLS))
     if _is_utf8(head):
         # One stray NUL in a table is for the quarantine; a file full of control bytes is no text at all.
         if control > max(_FEW_CONTROLS, _BINARY_SHARE * len(head)):
@@ -211,7 +214,7 @@ def _is_utf8(head: bytes) -> bool:
     """Whether the head is UTF-8 but for a few stray bytes, which then cost a record, not the file."""
     # A character that the end of the head cuts is no stray byte.
     text = codecs.getincrementaldecoder("utf-8")("surrogateescape").decode(head)
-    stray = sum("\udc80" <= char <= "\udcff" for char in text)
+    stray = len(_STRAY.findall(text))
     if stray == 0:
         return True
     multibyte = sum(char > "\x7f" for char in text) - stray

@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 
 
 class _Step(NamedTuple):
-    """Matches of a pattern, and what each becomes."""
+    """Matches of a pattern, what each becomes, and a cheap test that every text with a match passes."""
 
     pattern: re.Pattern[str]
     replace: Callable[[re.Match[str]], str]
+    may_match: Callable[[str], bool]
 
     def apply(self, text: str) -> str:
-        return self.pattern.sub(self.replace, text)
+        return self.pattern.sub(self.replace, text) if self.may_match(text) else text
 
 
 def _is_range(match: re.Match[str]) -> bool:
@@ -32,7 +33,7 @@ def _is_range(match: re.Match[str]) -> bool:
 
 
 def _one_space(match: re.Match[str]) -> str:
-    n_lines = len(re.findall(r"\r\n?|\n", match[0]))
+    n_lines = len(_LINE_END.findall(match[0]))
     if n_lines > 1:
         return "\n\n"
     following = match.string[match.end() : match.end() + 1]
@@ -41,7 +42,16 @@ def _one_space(match: re.Match[str]) -> str:
     return " "
 
 
-_TRANSLATION = str.maketrans(
+def _may_hold_invisible(text: str) -> bool:
+    # Of ASCII only control characters are invisible, and of these line ends are wanted.
+    return not text.isascii() or not text.replace("\n", "").replace("\r", "").isprintable()
+
+
+def _may_hold_dash(text: str) -> bool:
+    return "--" in text or "\u2013" in text or "\u2014" in text or "\u2012" in text or "\u2015" in text
+
+
+_PLAIN = (
     {"\u2018": "'", "\u2019": "'", "\u201a": "'", "\u2032": "'", "\u00b4": "'", "`": "'"}
     | {"\u201c": '"', "\u201d": '"', "\u201e": '"', "\u00ab": '"', "\u00bb": '"'}
     | {"\u2010": "-", "\u2011": "-", "\u2212": "-"}
@@ -50,47 +60,61 @@ _TRANSLATION = str.maketrans(
     )
     | dict.fromkeys("\u2028\u2029\u0085", "\n")
 )
+# Far cheaper than str.translate, which looks up every character of a text that is not all ASCII.
+_NOT_PLAIN = re.compile(f"[{re.escape(''.join(_PLAIN))}]")
+_LINE_END = re.compile(r"\r\n?|\n")
+_COMPOSABLE = re.compile("[\u0300-\u036f\ufb00-\ufb06]")
 _BREAKING_TAG = re.compile(r"</?(?:p|br|div|li|ul|ol|h[1-6]|blockquote)\b", re.IGNORECASE)
 
 _ENTITIES = _Step(
     re.compile(r"&(?:[a-zA-Z]{2,8}|#\d{1,7}|#[xX][0-9a-fA-F]{1,6});"),
     lambda match: html.unescape(match[0]),
+    lambda text: "&" in text,
 )
 _TAGS = _Step(
     re.compile(
         r"</?(?:p|br|div|span|b|i|u|em|strong|a|ul|ol|li|h[1-6]|blockquote|font)(?:\s[^<>]{0,2000})?/?>", re.IGNORECASE
     ),
     lambda match: "\n" if _BREAKING_TAG.match(match[0]) else "",
+    lambda text: "<" in text,
 )
 _INVISIBLE = _Step(
     re.compile(
         "[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufe00-\ufe0f\ufeff\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]+"
     ),
     lambda _: "",
+    _may_hold_invisible,
 )
 _FURNITURE = _Step(
     re.compile(r"\{\{[^{}]{0,500}\}\}|\{%[^{}]{0,500}%\}|(?:-{1,3}>?\s?)?<link>"),
     lambda _: " ",
+    lambda text: "{" in text or "<link>" in text,
 )
 _LETTERS = _Step(
     re.compile("[^\\W\\d_][\u0300-\u036f]+|[\ufb00-\ufb06]"),
     lambda match: unicodedata.normalize("NFKC", match[0]),
+    lambda text: not text.isascii() and _COMPOSABLE.search(text) is not None,
 )
 # A dash between words parts them; between numbers it is a range.
 _DASHES = _Step(
     re.compile("(?<=\\d)[\u2012\u2013](?=\\d)|[ ]?[\u2012-\u2015][ ]?|[ ]?(?<!-)--(?!-)[ ]?"),
     lambda match: "-" if match[0] in "\u2012\u2013" and _is_range(match) else " - ",
+    _may_hold_dash,
 )
+# Spaces and line ends in a row, but for one space alone.
 # A wrapped line goes on; a list's next point, a capital or an empty line begins something.
 _SPACES = _Step(
-    re.compile(r"[ ]*(?:\r\n?|\n)(?:[ ]*(?:\r\n?|\n))*[ ]*|[ ]{2,}"),
+    re.compile(r"[ \r\n](?:[ \r\n]+|(?<! ))"),
     _one_space,
+    lambda text: "\n" in text or "  " in text or "\r" in text,
 )
 _RUN_ON = _Step(
     re.compile(
-        r"(?<=[a-z]{2})[.!?](?=[A-Z][a-z])|(?<=[a-z]{3})\.(?=(?!(?:com|org|net|edu|gov|html?)\b)[a-z]{2,15}[ ,])"
+        r"[.!?](?:(?<=[a-z]{2}.)(?=[A-Z][a-z])|"
+        r"(?<=[a-z]{3}\.)(?=(?!(?:com|org|net|edu|gov|html?)\b)[a-z]{2,15}[ ,]))"
     ),
     lambda match: f"{match[0]} ",
+    bool,
 )
 
 
@@ -113,7 +137,7 @@ def clean_punctuation(text: str) -> str:
     >>> clean_punctuation("don\u2019t\u00a0say \u201cnever\u201d")
     'don\'t say "never"'
     """
-    return text.translate(_TRANSLATION)
+    return _NOT_PLAIN.sub(lambda match: _PLAIN[match[0]], text)
 
 
 def clean_invisible(text: str) -> str:
@@ -182,7 +206,7 @@ def clean_run_on(text: str) -> str:
     return _RUN_ON.apply(text)
 
 
-_STEPS = (_ENTITIES, _TAGS, str.translate, _INVISIBLE, _FURNITURE, _LETTERS, _DASHES, _SPACES, _RUN_ON)
+_STEPS = (_ENTITIES, _TAGS, clean_punctuation, _INVISIBLE, _FURNITURE, _LETTERS, _DASHES, _SPACES, _RUN_ON)
 
 
 def clean_text(text: str) -> str:
@@ -211,24 +235,30 @@ def align_clean(text: str) -> tuple[str, NDArray[np.int64] | None]:
     origins: NDArray[np.int64] | None = None
     for step in _STEPS:
         if not isinstance(step, _Step):
-            clean = clean_punctuation(clean)
-        elif step.pattern.search(clean) is not None:
-            if origins is None:
-                places = np.arange(len(clean), dtype=np.int64)
-                origins = np.stack([places, places + 1], axis=1)
+            clean = step(clean)
+        elif step.may_match(clean):
             clean, origins = _substitute(step, clean, origins)
     return clean, origins
 
 
-def _substitute(step: _Step, text: str, origins: NDArray[np.int64]) -> tuple[str, NDArray[np.int64]]:
+def _substitute(step: _Step, text: str, origins: NDArray[np.int64] | None) -> tuple[str, NDArray[np.int64] | None]:
+    matches = list(step.pattern.finditer(text))
+    if not matches:
+        return text, origins
+    if origins is None:
+        places = np.arange(len(text), dtype=np.int64)
+        traced = np.stack([places, places + 1], axis=1)
+    else:
+        traced = origins.copy()
+    n_new = np.ones(len(text), dtype=np.int64)
     pieces: list[str] = []
-    traced: list[NDArray[np.int64]] = []
     end = 0
-    for match in step.pattern.finditer(text):
+    for match in matches:
         new = step.replace(match)
         pieces += [text[end : match.start()], new]
+        start, end = match.span()
         # Whatever a match becomes stands for the whole of the match.
-        whole = np.array([[origins[match.start(), 0], origins[match.end() - 1, 1]]], dtype=np.int64)
-        traced += [origins[end : match.start()], np.repeat(whole, len(new), axis=0)]
-        end = match.end()
-    return "".join([*pieces, text[end:]]), np.concatenate([*traced, origins[end:]])
+        traced[start, 1] = traced[end - 1, 1]
+        n_new[start:end] = 0
+        n_new[start] = len(new)
+    return "".join([*pieces, text[end:]]), np.repeat(traced, n_new, axis=0)

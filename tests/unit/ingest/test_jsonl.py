@@ -5,10 +5,10 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pipeline.ingest.jsonl import read_jsonl
+from pipeline.ingest.jsonl import _explain, _parse_line, _refuse_constant, read_jsonl
 from pipeline.ingest.raw import MAX_RAW_CHARS, BadRecord, RawRecord
 from pipeline.ingest.source import OpenSource, open_source
 
@@ -85,6 +85,25 @@ def test_a_line_that_is_no_object_is_rejected_and_the_next_is_read(line: str, to
 
 def test_a_byte_order_mark_is_no_part_of_the_first_record() -> None:
     assert _read("\ufeff" + GOOD) == [RawRecord(FIELDS, "line 1", GOOD)]
+
+
+def _parse_by_json_loads(line: str) -> RawRecord | BadRecord:
+    try:
+        fields = json.loads(line, parse_constant=_refuse_constant)
+    except ValueError as error:
+        return BadRecord("line 1", f"not JSON ({_explain(error)})", line)
+    if not isinstance(fields, dict):
+        return BadRecord("line 1", "not a JSON object with named fields", line)
+    return RawRecord(fields, "line 1", line)
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.text(st.sampled_from('{}[]",:\\\ufeffaeuE+-.0189 NIn')) | st.text())
+@example("\ufeff\ufeff" + GOOD)
+@example(GOOD + "\ufeff")
+def test_a_line_is_taken_and_refused_for_the_same_reason_as_by_json_loads(text: str) -> None:
+    line = text.strip()
+    assert _parse_line(line, "line 1") == _parse_by_json_loads(line)
 
 
 def test_a_line_longer_than_allowed_is_rejected_with_its_length_and_the_next_is_read() -> None:

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from pipeline.errors import BadInput
 from pipeline.flat import write_delimited
-from pipeline.ingest import ReadOptions, read_answers
+from pipeline.ingest import ReadOptions, read_answers, reader
+from pipeline.ingest.raw import RawRecord
 from pipeline.ingest.reader import Item, derive_question_id
 from pipeline.schema import AnswerRecord, Notice, Rejected
 
@@ -279,6 +280,25 @@ def test_a_source_of_the_users_own_is_kept_beside_the_place_of_the_record(tmp_pa
     assert answer.source.locator == "line 1"
 
 
+NAMES = st.sampled_from(
+    [
+        *("question", "text", "Text", "answer", "Body", "id", "label", "note", "v1.0", ".x", "evidence", "Evidence"),
+        *("respondent", "respondent.name", "respondent.", "doctor", "AUTHOR", "source", "source.file", "posteriors.a"),
+    ]
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(fields=st.dictionaries(NAMES, st.none() | st.integers() | st.sampled_from(["", "x", "[1]"]) | st.just({"a": 1})))
+def test_fields_that_keep_their_names_are_what_the_rules_for_names_make_of_them(fields: dict[str, Any]) -> None:
+    record = RawRecord(fields, "line 1")
+    named = reader._Validator({})._named(record)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reader, "_are_record_names", lambda _: False)
+        by_the_rules = reader._Validator({})._named(record)
+    assert list(named.items()) == list(by_the_rules.items())
+
+
 # ---------------------------------------------------------------- validation
 
 
@@ -391,6 +411,32 @@ def test_whatever_a_line_holds_comes_out_as_one_item_that_can_be_written_as_json
 def test_a_record_that_could_not_be_written_is_rejected_when_it_is_read(tmp_path: Path, extra: str) -> None:
     items = _read(tmp_path, "a.jsonl", f'{{"question": "Is it?", "text": "Yes.", {extra[1:]}\n{_lines(RECORD)}')
     assert [type(item) for item in items] == [Rejected, AnswerRecord]
+
+
+# Pieces that make a value unwritable, or nearly so, often enough to meet each other.
+ANY_TEXT = st.text() | st.sampled_from(["\x00", "a\ud800", "\udc93", "\ufffd", "\U0001f600", "é", ""])
+ANY_VALUE = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | ANY_TEXT | st.just((1, "\x00")),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(ANY_TEXT | st.integers(), inner, max_size=3),
+    max_leaves=10,
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(fields=st.dictionaries(ANY_TEXT, ANY_VALUE, max_size=4))
+def test_the_quick_look_calls_writable_just_what_the_search_finds_nothing_in(fields: dict[str, Any]) -> None:
+    assert reader._is_writable(fields) == (reader._find_unwritable(fields) is None)
+
+
+@pytest.mark.parametrize("depth", range(48, 54))
+@pytest.mark.parametrize("innermost", [None, "x", [], {}, 1.5], ids=repr)
+@pytest.mark.parametrize("is_list", [True, False])
+def test_the_quick_look_draws_the_line_at_the_same_depth(depth: int, innermost: Any, is_list: bool) -> None:
+    value = innermost
+    for _ in range(depth):
+        value = [value] if is_list else {"a": value}
+    fields = {"a": value}
+    assert reader._is_writable(fields) == (reader._find_unwritable(fields) is None)
 
 
 def test_a_nul_byte_is_found_in_a_list_as_in_a_text(tmp_path: Path) -> None:

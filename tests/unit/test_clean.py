@@ -1,0 +1,109 @@
+"""The short cuts of cleaning change nothing: each is held against the plain way of saying the same."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from pipeline.preprocess import clean
+
+STEPS = {
+    "entities": clean._ENTITIES,
+    "tags": clean._TAGS,
+    "invisible": clean._INVISIBLE,
+    "furniture": clean._FURNITURE,
+    "letters": clean._LETTERS,
+    "dashes": clean._DASHES,
+    "spaces": clean._SPACES,
+    "run-on": clean._RUN_ON,
+}
+PLAIN_PATTERNS = {
+    "spaces": re.compile(r"[ ]*(?:\r\n?|\n)(?:[ ]*(?:\r\n?|\n))*[ ]*|[ ]{2,}"),
+    "run-on": re.compile(
+        r"(?<=[a-z]{2})[.!?](?=[A-Z][a-z])|(?<=[a-z]{3})\.(?=(?!(?:com|org|net|edu|gov|html?)\b)[a-z]{2,15}[ ,])"
+    ),
+}
+# What sets a step off, whole and in halves, among ordinary words.
+PIECES = st.sampled_from(
+    [
+        "safe", "Not", "don", "a", "B", "5", " ", "  ", "\n", "\r", "\r\n", "\t", "\v", "\f", "\x00", "\x1c", "\x7f",
+        "\u0085", "\u2028", "\u00a0", "\u3000", "\u00ad", "\u200b", "\ufe0f", "\ufeff", "&amp;", "&", "#39;", "&lt;br>",
+        "<br>", "<b>", "</p ", ">", "<", "{{", " x ", "}}", "{%", "%}", "-->", "<link>", "e\u0301", "\u0301", "\ufb01",
+        "-", "--", "\u2012", "\u2013", "\u2014", "\u2015", "\u2010", ".", "!", "?", "com", "wait a", "\u2019", "`",
+        "\u201c", "\u2026", "\u00e9", "\U0001f600",
+    ]
+)  # fmt: skip
+MESSY = st.lists(PIECES, max_size=15).map("".join) | st.text(max_size=30)
+
+
+def _spans(pattern: re.Pattern[str], text: str) -> list[tuple[int, int]]:
+    return [match.span() for match in pattern.finditer(text)]
+
+
+def _align_plainly(text: str) -> tuple[str, list[tuple[int, int]] | None]:
+    """Clean character by character, each with its range of the original, and try every step."""
+    origins: list[tuple[int, int]] | None = None
+    for step in clean._STEPS:
+        if not isinstance(step, clean._Step):
+            text = step(text)
+            continue
+        matches = list(step.pattern.finditer(text))
+        if matches and origins is None:
+            origins = [(place, place + 1) for place in range(len(text))]
+        new, traced, end = "", [], 0
+        for match in matches:
+            assert origins is not None
+            replacement = step.replace(match)
+            new += text[end : match.start()] + replacement
+            traced += origins[end : match.start()]
+            traced += [(origins[match.start()][0], origins[match.end() - 1][1])] * len(replacement)
+            end = match.end()
+        if origins is not None:
+            text, origins = new + text[end:], traced + origins[end:]
+    return text, origins
+
+
+@pytest.mark.parametrize("name", STEPS)
+@given(text=MESSY)
+@settings(deadline=None, max_examples=150)
+def test_a_text_that_a_step_passes_over_has_nothing_for_it(name: str, text: str) -> None:
+    step = STEPS[name]
+    assert step.may_match(text) or step.pattern.search(text) is None
+    assert step.apply(text) == step.pattern.sub(step.replace, text)
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_no_step_passes_over_a_character_that_it_matches(name: str) -> None:
+    step = STEPS[name]
+    passed_over = [char for char in map(chr, range(0x10000)) if not step.may_match(char)]
+    assert not [char for char in passed_over if step.pattern.search(char)]
+
+
+@pytest.mark.parametrize("name", PLAIN_PATTERNS)
+@given(text=MESSY)
+@settings(deadline=None, max_examples=300)
+def test_a_pattern_that_is_written_for_speed_matches_what_the_plain_one_does(name: str, text: str) -> None:
+    assert _spans(STEPS[name].pattern, text) == _spans(PLAIN_PATTERNS[name], text)
+
+
+@given(MESSY)
+@settings(deadline=None, max_examples=150)
+@example("".join(clean._PLAIN))
+def test_punctuation_is_made_plain_character_by_character(text: str) -> None:
+    assert clean.clean_punctuation(text) == "".join(clean._PLAIN.get(char, char) for char in text)
+
+
+@given(MESSY)
+@settings(deadline=None, max_examples=400)
+def test_offsets_are_those_of_the_plain_way(text: str) -> None:
+    cleaned, origins = clean.align_clean(text)
+    expected, expected_origins = _align_plainly(text)
+    assert cleaned == expected
+    assert (origins is None) == (expected_origins is None)
+    if origins is not None and expected_origins is not None:
+        assert origins.dtype == np.int64
+        assert origins.tolist() == [list(pair) for pair in expected_origins]
