@@ -5,11 +5,12 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format model datasheet lock picture clean
+.PHONY: help demo test check format model datasheet study benchmark lock picture clean
 
 # The real answers that the tables of data/labels are on: see data/README.md.
 TEXTS ?=
 COLLECTED := data/labels/medical_qa.csv data/labels/medical_qa_more.csv
+WEIGHTS := --weight data/corpus=2 --weight data/labels/medical_qa_more.csv=0.7
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -53,12 +54,19 @@ ifeq ($(TEXTS),)
 	@echo 'No TEXTS=FOLDER named (see data/README.md): training on the written answers alone, which gives another model than the shipped one, in build/default'
 	@$(BIN)/stance train data/corpus -o build/default
 else
-	@$(BIN)/stance train data/corpus $(COLLECTED) --texts '$(TEXTS)' -o models/default
+	@$(BIN)/stance train data/corpus $(COLLECTED) --texts '$(TEXTS)' $(WEIGHTS) --curves -o models/default
 endif
 
 datasheet: $(VENV)/.dev ## Measure the tables of data/README.md again; needs TEXTS=FOLDER
 	@test -n '$(TEXTS)' || { echo 'Name the folder of the real answers: make datasheet TEXTS=FOLDER (see data/README.md)'; exit 2; }
 	@$(BIN)/python -m data.measure --texts '$(TEXTS)'
+
+study: $(VENV)/.dev ## Measure the tables of docs/method.md again (half an hour); needs TEXTS=FOLDER
+	@test -n '$(TEXTS)' || { echo 'Name the folder of the real answers: make study TEXTS=FOLDER (see data/README.md)'; exit 2; }
+	@$(BIN)/python -m data.measure.study --texts '$(TEXTS)'
+
+benchmark: $(VENV)/.runtime ## Measure how long classifying takes, as a multiple of tokenising (some minutes)
+	@$(BIN)/python -m tests.benchmarks.speed
 
 # The interpreter is the oldest one supported, so that the locked versions are for all.
 lock: ## Lock the dependencies again (needs Python 3.11)

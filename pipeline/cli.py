@@ -396,6 +396,16 @@ def train(
         typer.Option(help="A label scheme (TOML); else medstance's own, or the data's labels, unordered."),
     ] = None,
     folds: Annotated[int, typer.Option(min=2, help="Folds of the cross-validation.")] = 5,
+    weight: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SOURCE=W", help="How much each answer of a source counts; 1 where not said. May be repeated."
+        ),
+    ] = None,
+    curves: Annotated[
+        bool,
+        typer.Option("--curves", help="Also measure the learning curve and scores on groups never seen: minutes."),
+    ] = False,
     as_json: AsJson = False,
     kind: SourceKind = None,
     encoding: Encoding = None,
@@ -414,6 +424,7 @@ def train(
         quarantine_path,
         read_labelled,
         read_scheme,
+        read_weights,
         show_scores,
         train_model,
     )
@@ -422,9 +433,9 @@ def train(
     check_model_place(output)
     intake = _intake(labelled, kind, encoding, column, texts)
     chosen = None if scheme is None else read_scheme(scheme)
-    data = read_labelled(intake, chosen)
+    data = read_labelled(intake, chosen, source_weights=read_weights(weight or [], labelled))
     n_rejected = intake.close(left_out)
-    folder = train_model(data, output, default_config(), say=_say, n_folds=folds)
+    folder = train_model(data, output, default_config(), say=_say, n_folds=folds, with_curves=curves)
     scores = folder.manifest.scores
     if as_json:
         _print_json({"model": folder.full_name, **scores})

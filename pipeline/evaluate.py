@@ -18,14 +18,17 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.metrics import cohen_kappa_score, confusion_matrix, f1_score, precision_recall_fscore_support
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-from pipeline.classify import (
+from pipeline.classify import choose_evidence, choose_stances
+from pipeline.errors import BadInput
+from pipeline.estimator import (
+    Bools,
     ClassifierConfig,
     Floats,
-    choose_stances,
+    Ints,
+    TrainingData,
     fit_estimator,
     predict_posteriors,
 )
-from pipeline.errors import BadInput
 from pipeline.schema import LabelScheme
 
 N_BINS = 10
@@ -33,6 +36,7 @@ COVERAGE = 0.7
 N_BOOTSTRAP = 1000
 INTERVAL = 0.9
 _DECIMALS = 4
+_FOLD_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -263,6 +267,8 @@ class CrossValidation:
     posteriors
         Shape (n_answers, n_stances), columns in scheme order, each row by a model that saw neither the
         answer nor, when `grouped_by` is "question", any other answer to its question.
+    evidence
+        The sentences of the data that those models would quote.
     temperature
         What the logits are divided by to make the posteriors honest; already applied to `posteriors`.
     grouped_by
@@ -272,19 +278,14 @@ class CrossValidation:
     """
 
     posteriors: Floats
+    evidence: Ints
     temperature: float
     grouped_by: str
     n_folds: int
 
 
 def cross_validate(
-    X: NDArray[np.object_],
-    gold: Sequence[str],
-    questions: Sequence[str],
-    scheme: LabelScheme,
-    config: ClassifierConfig,
-    *,
-    n_folds: int = 5,
+    data: TrainingData, scheme: LabelScheme, config: ClassifierConfig, *, n_folds: int = 5
 ) -> CrossValidation:
     """Predict every answer by a model that never saw its question, and fit the temperature on the result.
 
@@ -297,22 +298,47 @@ def cross_validate(
     ----------
     Guo, Pleiss, Sun, Weinberger, "On calibration of modern neural networks", ICML 2017 (temperature).
     """
-    y = np.array(gold)
-    splits, grouped_by = _split(y, np.array(questions), n_folds)
+    y = data.labels
+    splits, grouped_by = split_answers(y, data.questions, n_folds)
     posteriors = np.zeros((len(y), len(scheme.names)))
+    evidence = []
     for train, test in splits:
         if len(set(y[train])) < 2:
             raise BadInput("labelled data", "too few questions or labels: what is left to train a fold has one label")
-        estimator = fit_estimator(X[train], y[train].tolist(), config)
-        posteriors[test] = predict_posteriors(estimator, X[test], scheme)
-    temperature = fit_temperature(posteriors, gold, scheme)
-    return CrossValidation(apply_temperature(posteriors, temperature), temperature, grouped_by, len(splits))
+        posteriors[test], chosen = predict_fold(data, train, test, scheme, config)
+        evidence.append(chosen)
+    temperature = fit_temperature(posteriors, data.labels.tolist(), scheme)
+    return CrossValidation(
+        apply_temperature(posteriors, temperature), np.concatenate(evidence), temperature, grouped_by, len(splits)
+    )
+
+
+def predict_fold(
+    data: TrainingData, train: Ints, test: Ints, scheme: LabelScheme, config: ClassifierConfig
+) -> tuple[Floats, Ints]:
+    """Predict some answers by a model fitted on others, with the features that it would have known.
+
+    Returns
+    -------
+    posteriors
+        Shape (n_test, n_stances), of the test answers in the order of the data.
+    evidence
+        The sentences of the data that it would quote.
+    """
+    known = data.of_answers(train)
+    columns = np.flatnonzero(known.sentences.n_answers_with() >= config.min_answers)
+    estimator = fit_estimator(known.of_features(columns), config, tolerance=_FOLD_TOLERANCE)
+    sentences = data.sentences.of_answers(test).of_features(columns)
+    posteriors = predict_posteriors(estimator, sentences, scheme)
+    stances, _ = choose_stances(posteriors, scheme)
+    chosen = choose_evidence(estimator.weigh_features(sentences, stances), sentences.answers, config)
+    return posteriors, np.flatnonzero(np.isin(data.sentences.answers, test))[chosen]
 
 
 _Split = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
-def _split(y: NDArray[np.str_], questions: NDArray[np.str_], n_folds: int) -> tuple[list[_Split], str]:
+def split_answers(y: NDArray[np.str_], questions: NDArray[np.str_], n_folds: int) -> tuple[list[_Split], str]:
     """Split answers into folds, labels alike in each, and say by what they are grouped."""
     n_questions, largest = len(set(questions)), int(np.unique(y, return_counts=True)[1].max(initial=0))
     n_folds = min(n_folds, largest, n_questions if n_questions > 1 else largest)
@@ -354,6 +380,12 @@ def apply_temperature(posteriors: Floats, temperature: float) -> Floats:
     return scaled
 
 
+def judge_sides(posteriors: Floats, gold: Sequence[str], scheme: LabelScheme) -> tuple[Floats, Bools]:
+    """Return the confidence of each call, and whether its side is the gold one; shape (n_answers,) each."""
+    called, confidence = choose_stances(posteriors, scheme)
+    return confidence, _side_names(gold, scheme) == _side_names(called, scheme)
+
+
 def choose_abstention(posteriors: Floats, gold: Sequence[str], scheme: LabelScheme, target: float) -> float:
     """Find the least confidence above which the out-of-fold calls have the target's accuracy on sides.
 
@@ -363,8 +395,7 @@ def choose_abstention(posteriors: Floats, gold: Sequence[str], scheme: LabelSche
         A threshold to two decimals, at most such that `COVERAGE` of the answers are still called: a model
         that abstains on more says too little, and one that errs then says so in its scores instead.
     """
-    called, confidence = choose_stances(posteriors, scheme)
-    right = _side_names(gold, scheme) == _side_names(called, scheme)
+    confidence, right = judge_sides(posteriors, gold, scheme)
     ceiling = float(np.quantile(confidence, 1 - COVERAGE, method="lower"))
     for threshold in np.arange(0.0, 1.0, 0.01):
         kept = confidence >= threshold
@@ -386,8 +417,116 @@ def score_abstention(
         `coverage`, the share of answers called, and `accuracy_when_called`, the share of right sides among
         them (0 when none is).
     """
-    called, confidence = choose_stances(posteriors, scheme)
-    right = _side_names(gold, scheme) == _side_names(called, scheme)
+    confidence, right = judge_sides(posteriors, gold, scheme)
     kept = confidence >= threshold
     accuracy = right[kept].mean() if kept.any() else 0.0
     return {"coverage": _rounded(kept.mean()), "accuracy_when_called": _rounded(accuracy)}
+
+
+def score_evidence(chosen: Ints, is_evidence: Bools, answers: Ints) -> dict[str, float]:
+    """Score the sentences a model quotes against those a reader marked, over the answers with any marked.
+
+    Parameters
+    ----------
+    chosen
+        The sentences quoted, of each answer the strongest first.
+    is_evidence
+        Whether a reader marked it, shape (n_sentences,).
+    answers
+        The answer each sentence is of, shape (n_sentences,).
+
+    Returns
+    -------
+    dict
+        `evidence_precision`, the share of quoted sentences that are marked; `evidence_recall`, the share of
+        marked sentences that are quoted; `evidence_first`, the share of answers whose first quote is marked.
+        Empty where none is marked.
+    """
+    if not is_evidence.any():
+        return {}
+    marked = np.unique(answers[is_evidence])
+    scored = chosen[np.isin(answers[chosen], marked)]
+    _, first = np.unique(answers[scored], return_index=True)
+    hits = is_evidence[scored]
+    return {
+        "evidence_precision": _rounded(hits.mean() if len(hits) else 0.0),
+        "evidence_recall": _rounded(hits.sum() / is_evidence.sum()),
+        "evidence_first": _rounded(hits[first].sum() / len(marked)),
+    }
+
+
+SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
+
+
+def measure_learning_curve(
+    data: TrainingData, scheme: LabelScheme, config: ClassifierConfig, *, n_folds: int = 5
+) -> list[dict[str, float]]:
+    """Measure how many labelled answers buy how many points.
+
+    The folds are those of `cross_validate`; each is learnt from a share of the questions that are left.
+
+    Returns
+    -------
+    list of dict
+        By share of the data, `n_answers` learnt from (mean over folds), `side_accuracy` over all answers held
+        out, and `low` and `high`, its 90 % interval with questions resampled.
+    """
+    splits, _ = split_answers(data.labels, data.questions, n_folds)
+    order = np.random.default_rng(0).permutation(np.unique(data.questions))
+    points = []
+    for share in SHARES:
+        posteriors = np.zeros((len(data.labels), len(scheme.names)))
+        n_answers = []
+        for train, test in splits:
+            left = order[np.isin(order, data.questions[train])]
+            kept = train[np.isin(data.questions[train], left[: max(1, round(share * len(left)))])]
+            if len(set(data.labels[kept])) < 2:
+                break
+            posteriors[test], _ = predict_fold(data, kept, test, scheme, config)
+            n_answers.append(len(kept))
+        else:
+            point = _score_sides(posteriors, data.labels, data.questions, scheme)
+            points.append({"n_answers": round(float(np.mean(n_answers))), **point})
+    return points
+
+
+def measure_groups(
+    data: TrainingData, groups: Sequence[str | None], scheme: LabelScheme, config: ClassifierConfig
+) -> list[dict[str, Any]]:
+    """Score each group of answers by a model that never saw that group, nor any of its questions.
+
+    Parameters
+    ----------
+    data
+        Labelled answers.
+    groups
+        The group of each answer, such as a kind of procedure; None for one that is only learnt from.
+
+    Returns
+    -------
+    list of dict
+        By name of group, `n_answers` held out, `side_accuracy`, and `low` and `high`, its 90 % interval.
+    """
+    of_group = np.array([group or "" for group in groups])
+    found = []
+    for name in sorted(set(of_group) - {""}):
+        test = np.flatnonzero(of_group == name)
+        train = np.flatnonzero(~np.isin(data.questions, data.questions[test]))
+        if len(set(data.labels[train])) > 1:
+            posteriors, _ = predict_fold(data, train, test, scheme, config)
+            scores = _score_sides(posteriors, data.labels[test], data.questions[test], scheme)
+            found.append({"group": name, "n_answers": len(test), **scores})
+    return found
+
+
+def _score_sides(
+    posteriors: Floats, gold: NDArray[np.str_], questions: NDArray[np.str_], scheme: LabelScheme
+) -> dict[str, float]:
+    """Score the sides of the answers that take one, or of all where the scheme has no such labels."""
+    called, _ = choose_stances(posteriors, scheme)
+    right = _side_names(gold.tolist(), scheme) == _side_names(called, scheme)
+    polar = _is_polar(gold.tolist(), scheme)
+    polar = polar if polar.any() else np.ones(len(gold), dtype=bool)
+    accuracy = _rounded(right[polar].mean())
+    low, high = _bootstrap_share(right[polar], questions[polar]) or (accuracy, accuracy)
+    return {"side_accuracy": accuracy, "low": low, "high": high}

@@ -1,178 +1,475 @@
-"""From a parsed answer to the two short documents of feature tokens that the classifier counts.
+"""From parsed answers to features, and from features to counts per sentence.
 
-A feature token is a string without spaces. The first document holds the answer's words, the second the
-cues it gives; scikit-learn's own vectorisers turn the two into a matrix, so that a stored model holds
-nothing but scikit-learn's own classes.
+A feature has a name that people can read and a 64-bit hash of the same content that arrays can be
+searched by. Features are counted per sentence, because the classifier weighs sentences.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from heapq import merge
-from typing import NamedTuple
+from enum import IntEnum
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from spacy.tokens import Doc, Token
+from scipy.sparse import csr_matrix
+from spacy.strings import get_string_id
 
-FEATURE_VERSION = 2
+from pipeline.preprocess import ZONES, ParsedBatch
+from pipeline.preprocess import wordtypes as flag
+
+Ints = NDArray[np.int64]
+Hashes = NDArray[np.uint64]
+Bools = NDArray[np.bool_]
+
+FEATURE_VERSION = 3
 """Raised whenever the same text may give other features: a model of another version is refused."""
 
-_STRUCTURAL = frozenset({"pseudo_negation", "question_flip"})
+DOCUMENTS = ("words", "cues", "places", "pieces")
+"""The blocks of features: what is said, in words and in cues, what kind of sentence it is said in, and the
+pieces that the words are made of, which are given only where asked for."""
+
+_STRUCTURAL = ("pseudo_negation", "question_flip")
+_ANSWERS = ("yes", "says_no")
 _OPENING_TOKENS = 3
 _NEAR_TOKENS = 4
+_SHORT_WORDS, _LONG_WORDS = 5, 30
+_FIFTHS = 5
+_BUCKET_BITS = 20
+_PIECE_LETTERS = range(2, 6)
 
 
-class Feature(NamedTuple):
-    """A feature token and the token of the Doc it belongs to."""
+class Kind(IntEnum):
+    """What a feature says; `a` and `b` are the words, families or places it is about."""
 
-    name: str
-    token: int
+    WORD = 0  # a
+    PAIR = 1  # a b
+    CUE = 2  # family a
+    CUE_ZONE = 3  # family a in a sentence of zone b
+    CUE_CONTRAST = 4  # family a after a contrast
+    CUE_TARGET = 5  # family a in a sentence that mentions the target
+    CUE_CUE = 6  # family a, then family b in one sentence
+    CUE_OPENING = 7  # family a among the answer's first tokens
+    BEFORE = 8  # word a shortly before a mention of the target
+    AFTER = 9  # word a shortly after one
+    START = 10  # a sentence starts with a b
+    START_TARGET = 11  # and mentions the target
+    SENTENCE = 12  # a sentence of zone a
+    SENTENCE_TARGET = 13  # and mentions the target
+    QUESTION = 14  # a sentence that asks
+    LENGTH = 15  # a short or long sentence
+    COVERED = 16  # what share of the target's words the sentence has, in fifths
+    COVERED_MOST = 17  # how that compares with the answer's best sentence
+    COVERED_BEFORE = 18  # that share in the sentence before
+    COVERED_AFTER = 19  # and in the sentence after
+    PIECE = 20  # two to five letters of a word
+
+
+_FLIP = 64
+"""Added to the kind of a cue feature that is given a second time because the question is flipped."""
+
+_LENGTHS = ("short", "long")
+_TEMPLATES = {
+    Kind.WORD: "{a}",
+    Kind.PAIR: "{a}_{b}",
+    Kind.CUE: "{a}",
+    Kind.CUE_ZONE: "{a}@{b}",
+    Kind.CUE_CONTRAST: "{a}@after_contrast",
+    Kind.CUE_TARGET: "{a}~target",
+    Kind.CUE_CUE: "{a}>{b}",
+    Kind.CUE_OPENING: "{a}@opening",
+    Kind.BEFORE: "<{a}",
+    Kind.AFTER: ">{a}",
+    Kind.START: "^{a}_{b}",
+    Kind.START_TARGET: "^{a}_{b}~target",
+    Kind.SENTENCE: "sentence@{a}",
+    Kind.SENTENCE_TARGET: "sentence@{a}~target",
+    Kind.QUESTION: "sentence?",
+    Kind.LENGTH: "sentence:{a}",
+    Kind.COVERED: "target={a}/5",
+    Kind.COVERED_MOST: "target={a}/5 of most",
+    Kind.COVERED_BEFORE: "target={a}/5 before",
+    Kind.COVERED_AFTER: "target={a}/5 after",
+    Kind.PIECE: "*{a}*",
+}
+_WORD_KINDS = (Kind.WORD, Kind.PAIR)
+_FAMILY_KINDS = (Kind.CUE, Kind.CUE_ZONE, Kind.CUE_CONTRAST, Kind.CUE_TARGET, Kind.CUE_CUE, Kind.CUE_OPENING)
 
 
 @dataclass(frozen=True)
-class AnswerFeatures:
-    """The feature tokens of one answer, in order of place.
+class Features:
+    """The features of a batch of answers, one row each time one stands in a text.
 
     Attributes
     ----------
-    words
-        Unigrams and bigrams of NORM; ``!`` before a word marks a negation's scope, ``TARGET`` stands
-        for what the question asks about and ``NUM`` for a number, so that neither can be learnt.
-    cues
-        Cue families, plain and with where they stand, whether negated, whether near the target, and
-        in what order; and the words up to four tokens before (``<``) and after (``>``) a mention of the
-        target. All with ``flip:`` in front a second time where the question's polarity is flipped.
+    batch
+        The answers they are of.
+    kinds
+        `Kind`, plus 64 where it is given a second time for a flipped question; shape (n_features,).
+    a, b
+        What the feature is about: of words and families, twice the number, plus one in the scope of a
+        negation; shape (n_features,).
+    tokens
+        The token of the batch each belongs to, shape (n_features,).
+    hashes
+        The same in every run for the same name and document, shape (n_features,).
+    pieces
+        The pieces of words, by their number.
     """
 
-    words: tuple[Feature, ...]
-    cues: tuple[Feature, ...]
+    batch: ParsedBatch
+    kinds: Ints
+    a: Ints
+    b: Ints
+    tokens: Ints
+    hashes: Hashes
+    pieces: Sequence[str] = ()
 
-    def documents(self) -> tuple[str, str]:
-        """Return the two documents the vectorisers read: feature tokens divided by spaces."""
-        return " ".join(f.name for f in self.words), " ".join(f.name for f in self.cues)
+    @property
+    def sentences(self) -> Ints:
+        """The sentence of the batch each belongs to, shape (n_features,)."""
+        return self.batch.sentence_of[self.tokens]
+
+    def names(self, rows: Ints) -> list[str]:
+        """Return the names of some features."""
+        return [self._name(*row) for row in zip(*(x[rows].tolist() for x in (self.kinds, self.a, self.b)), strict=True)]
+
+    def documents(self, rows: Ints) -> Ints:
+        """Return the place in `DOCUMENTS` of some features."""
+        return np.searchsorted([Kind.CUE, Kind.SENTENCE, Kind.PIECE], self.kinds[rows] % _FLIP, side="right")
+
+    def _name(self, kind: int, a: int, b: int) -> str:
+        plain = Kind(kind % _FLIP)
+        named = _TEMPLATES[plain].format(
+            a=self._part(plain, a, is_second=False), b=self._part(plain, b, is_second=True)
+        )
+        return f"flip:{named}" if kind >= _FLIP else named
+
+    def _part(self, kind: Kind, number: int, *, is_second: bool) -> str:
+        if kind == Kind.LENGTH:
+            return _LENGTHS[number]
+        if kind == Kind.PIECE:
+            return self.pieces[number]
+        if kind >= Kind.COVERED:
+            return str(number)
+        if kind in {Kind.SENTENCE, Kind.SENTENCE_TARGET} or (kind == Kind.CUE_ZONE and is_second):
+            return ZONES[number]
+        if kind in _FAMILY_KINDS:
+            return self.batch.families[number // 2] + "!" * (number % 2)
+        return "!" * (number % 2) + self.batch.table.words[number // 2]
 
 
-def extract_features(doc: Doc) -> AnswerFeatures:
-    """Extract the feature tokens of a Doc that `pipeline.preprocess.parse_answers` gave.
+def extract_features(batch: ParsedBatch, *, with_pieces: bool = False) -> Features:
+    """Extract the features of parsed answers.
+
+    Words and pairs of words (NORM; ``!`` in a negation's scope; ``TARGET`` for what is asked about and
+    ``NUM`` for a number, so that neither can be learnt); cue families, plain and with where they stand,
+    whether negated, whether near the target and in what order; the words around a mention of the target
+    and those that start a sentence, cues and these a second time where the question is flipped; and of
+    each sentence where it stands, its length, and what share of the target's words it has. With pieces,
+    also the runs of two to five letters of each word, its borders written as ``.``.
 
     Examples
     --------
     >>> from pipeline.lexicon import default_lexicon_text, parse_lexicon
-    >>> from pipeline.preprocess import build_nlp
-    >>> doc = build_nlp(parse_lexicon(default_lexicon_text(), "cues.toml"))("Not safe.")
-    >>> extract_features(doc).documents()[0]
-    'not !safe not_!safe'
+    >>> from pipeline.preprocess import AnswerParser
+    >>> from pipeline.schema import AnswerRecord, Source
+    >>> parser = AnswerParser(parse_lexicon(default_lexicon_text(), "cues.toml"))
+    >>> answer = AnswerRecord(question_id="q", question="Is it?", answer_id="a", position=1, text="Not safe.",
+    ...                       source=Source(file="f", locator="line 1"))
+    >>> features = extract_features(parser.parse([answer]))
+    >>> features.names(np.flatnonzero(features.documents(...) == 0))
+    ['not', '!safe', 'not_!safe']
     """
-    return AnswerFeatures(words=tuple(_word_features(doc)), cues=tuple(_cue_features(doc)))
+    is_mention = batch.targets
+    has_target = np.zeros(len(batch.zones), dtype=bool)
+    has_target[batch.sentence_of[is_mention]] = True
+    words = _number_words(batch)
+    places = np.flatnonzero(words >= 0)
+    hashes = _with_negated(batch.table.word_hashes())
+    parts = [
+        *_word_parts(batch, words, places, hashes),
+        *_cue_parts(batch, has_target),
+        *_window_parts(batch, words, places, hashes),
+        *_sentence_parts(batch, words, places, has_target, hashes),
+    ]
+    pieces: list[str] = []
+    if with_pieces:
+        part, pieces = _piece_part(batch, words, places)
+        parts.append(part)
+    kinds, a, b, tokens, hashed = (np.concatenate(column) for column in zip(*parts, strict=True))
+    is_twice = (kinds >= Kind.CUE) & (kinds < Kind.SENTENCE) & batch.is_flipped[batch.tokens.text_of[tokens]]
+    twice = np.flatnonzero(is_twice)
+    order = np.argsort(np.concatenate([tokens, tokens[twice]]), kind="stable")
+    return Features(
+        batch=batch,
+        kinds=np.concatenate([kinds, kinds[twice] + _FLIP])[order],
+        a=np.concatenate([a, a[twice]])[order],
+        b=np.concatenate([b, b[twice]])[order],
+        tokens=np.concatenate([tokens, tokens[twice]])[order],
+        hashes=np.concatenate([hashed, _mix(hashed[twice] + np.uint64(_FLIP))])[order],
+        pieces=pieces,
+    )
 
 
-def stack_documents(features: Sequence[AnswerFeatures]) -> NDArray[np.object_]:
-    """Stack answers' documents.
+_Part = tuple[Ints, Ints, Ints, Ints, Hashes]
+
+
+def _number_words(batch: ParsedBatch) -> Ints:
+    """Return of each token twice the number of its word, plus one where negated; -1 for what is no word."""
+    numbers = batch.table.word_numbers(batch.tokens.types)
+    numbers = np.where(batch.targets, 0, numbers) * 2 + batch.negated
+    return np.where(batch.has(flag.SPACE, flag.PUNCT), -1, numbers)
+
+
+def _word_parts(batch: ParsedBatch, words: Ints, places: Ints, hashes: Hashes) -> list[_Part]:
+    # A pair never reaches over a comma or a sentence's end; quotes and hyphens do not part words.
+    parts_words = batch.has(flag.SPACE, flag.PUNCT) & ~batch.has(flag.JOINER)
+    n_parted = np.cumsum(parts_words)
+    text_of = batch.tokens.text_of
+    left, right = places[:-1], places[1:]
+    joined = (n_parted[left] == n_parted[right]) & (text_of[left] == text_of[right])
+    joined &= ~(batch.targets[left] & batch.targets[right])
+    left, right = left[joined], right[joined]
+    return [
+        _part(Kind.WORD, words[places], None, places, hashes, None),
+        _part(Kind.PAIR, words[left], words[right], right, hashes, hashes),
+    ]
+
+
+def _cue_parts(batch: ParsedBatch, has_target: Bools) -> list[_Part]:
+    structural = [batch.families.index(name) for name in _STRUCTURAL]
+    kept = ~np.isin(batch.cues.family, structural)
+    families, starts = batch.cues.family[kept], batch.cues.start[kept]
+    names = families * 2 + batch.negated[starts]
+    sentences = batch.sentence_of[starts]
+    hashes = _with_negated(np.array([get_string_id(name) for name in batch.families], dtype=np.uint64))
+    zones = np.array([get_string_id(name) for name in ZONES], dtype=np.uint64)
+    follows = np.flatnonzero((sentences[1:] == sentences[:-1]) & (names[1:] != names[:-1])) + 1
+    contrasted, near = batch.contrasted[starts], has_target[sentences]
+    from_start = starts - batch.tokens.borders[batch.tokens.text_of[starts]]
+    answers = [batch.families.index(name) for name in _ANSWERS if name in batch.families]
+    opening = (from_start < _OPENING_TOKENS) & np.isin(families, answers)
+    return [
+        _part(Kind.CUE, names, None, starts, hashes, None),
+        _part(Kind.CUE_ZONE, names, batch.zones[sentences], starts, hashes, zones),
+        _part(Kind.CUE_CONTRAST, names[contrasted], None, starts[contrasted], hashes, None),
+        _part(Kind.CUE_TARGET, names[near], None, starts[near], hashes, None),
+        _part(Kind.CUE_CUE, names[follows - 1], names[follows], starts[follows], hashes, hashes),
+        _part(Kind.CUE_OPENING, families[opening] * 2, None, starts[opening], hashes, None),
+    ]
+
+
+def _window_parts(batch: ParsedBatch, words: Ints, places: Ints, hashes: Hashes) -> list[_Part]:
+    """Give the words up to four tokens before and after a mention of the target in their sentence."""
+    n_tokens = len(words)
+    spots = np.arange(n_tokens)
+    ahead = np.minimum.accumulate(np.where(batch.targets, spots, n_tokens + _NEAR_TOKENS)[::-1])[::-1]
+    behind = np.maximum.accumulate(np.where(batch.targets, spots, -1 - _NEAR_TOKENS))
+    others = places[~batch.targets[places]]
+    mine = batch.sentence_of[others]
+    before = ahead[others] - others <= _NEAR_TOKENS
+    before &= batch.sentence_of[np.minimum(ahead[others], n_tokens - 1)] == mine
+    after = others - behind[others] <= _NEAR_TOKENS
+    after &= batch.sentence_of[np.maximum(behind[others], 0)] == mine
+    return [
+        _part(Kind.BEFORE, words[others[before]], None, others[before], hashes, None),
+        _part(Kind.AFTER, words[others[after]], None, others[after], hashes, None),
+    ]
+
+
+def _sentence_parts(batch: ParsedBatch, words: Ints, places: Ints, has_target: Bools, hashes: Hashes) -> list[_Part]:
+    firsts, lasts = batch.sentence_starts[:-1], batch.sentence_starts[1:]
+    place_from, place_to = np.searchsorted(places, firsts), np.searchsorted(places, lasts)
+    n_words = place_to - place_from
+    is_visible = n_words > 0
+    firsts, zones, near, n_words = (
+        firsts[is_visible],
+        batch.zones[is_visible],
+        has_target[is_visible],
+        n_words[is_visible],
+    )
+    two = n_words > 1
+    first_word = places[place_from[is_visible]]
+    one, other = first_word[two], places[place_from[is_visible][two] + 1]
+    asks = np.zeros(len(batch.zones), dtype=bool)
+    asks[batch.sentence_of[batch.has(flag.ASKS)]] = True
+    asks = asks[is_visible]
+    lengths = np.where(n_words <= _SHORT_WORDS, 0, np.where(n_words >= _LONG_WORDS, 1, -1))
+    extreme = lengths >= 0
+    zone_hashes = np.array([get_string_id(name) for name in ZONES], dtype=np.uint64)
+    length_hashes = np.array([get_string_id(name) for name in _LENGTHS], dtype=np.uint64)
+    coverage = batch.coverage
+    most = np.zeros(len(batch.answers))
+    np.maximum.at(most, batch.sentence_answers, coverage)
+    relative = coverage / np.maximum(most[batch.sentence_answers], 1e-9)
+    same = batch.sentence_answers[1:] == batch.sentence_answers[:-1]
+    before, after = np.zeros_like(coverage), np.zeros_like(coverage)
+    before[1:][same], after[:-1][same] = coverage[:-1][same], coverage[1:][same]
+    shares = {
+        Kind.COVERED: coverage,
+        Kind.COVERED_MOST: relative,
+        Kind.COVERED_BEFORE: before,
+        Kind.COVERED_AFTER: after,
+    }
+    fifth_hashes = np.array([get_string_id(f"{n}/{_FIFTHS}") for n in range(_FIFTHS + 1)], dtype=np.uint64)
+    return [
+        *(
+            _part(kind, _fifths(share[is_visible]), None, first_word, fifth_hashes, None)
+            for kind, share in shares.items()
+        ),
+        _part(Kind.START, words[one], words[other], one, hashes, hashes),
+        _part(Kind.START_TARGET, words[one[near[two]]], words[other[near[two]]], one[near[two]], hashes, hashes),
+        _part(Kind.SENTENCE, zones, None, first_word, zone_hashes, None),
+        _part(Kind.SENTENCE_TARGET, zones[near], None, first_word[near], zone_hashes, None),
+        _part(Kind.QUESTION, np.zeros(asks.sum(), dtype=np.int64), None, first_word[asks], length_hashes, None),
+        _part(Kind.LENGTH, lengths[extreme], None, first_word[extreme], length_hashes, None),
+    ]
+
+
+def _piece_part(batch: ParsedBatch, words: Ints, places: Ints) -> tuple[_Part, list[str]]:
+    """Give the runs of letters of each word but the masked ones, and name them.
+
+    References
+    ----------
+    McNamee, Mayfield, "Character n-gram tokenization for European language text retrieval", Information
+    Retrieval 7, 2004.
+    """
+    numbers = words[places] // 2
+    others = places[numbers > 1]
+    distinct, which = np.unique(words[others] // 2, return_inverse=True)
+    names: dict[str, int] = {}
+    listed = []
+    for number in distinct.tolist():
+        word = f".{batch.table.words[number]}."
+        runs = {word[i : i + n] for n in _PIECE_LETTERS for i in range(len(word) - n + 1)}
+        listed.append(np.array([names.setdefault(run, len(names)) for run in sorted(runs)], dtype=np.int64))
+    n_runs = np.array([len(runs) for runs in listed], dtype=np.int64)
+    given = np.concatenate([np.empty(0, dtype=np.int64), *(listed[number] for number in which)])
+    hashes = np.array([get_string_id(name) for name in names], dtype=np.uint64)
+    tokens = np.repeat(others, n_runs[which]) if len(others) else others
+    return _part(Kind.PIECE, given, None, tokens, hashes, None), list(names)
+
+
+def _fifths(shares: NDArray[np.float64]) -> Ints:
+    """Round shares up to fifths: 0 is nothing, 5 is more than four fifths."""
+    return np.ceil(shares * _FIFTHS - 1e-9).astype(np.int64)
+
+
+def _part(kind: Kind, a: Ints, b: Ints | None, tokens: Ints, a_hashes: Hashes, b_hashes: Hashes | None) -> _Part:
+    kinds = np.full(len(a), int(kind), dtype=np.int64)
+    hashes = a_hashes[a] * np.uint64(3) + np.uint64(kind + 1)
+    if b is not None and b_hashes is not None:
+        hashes = _mix(hashes) + b_hashes[b]
+    return kinds, a, np.zeros_like(a) if b is None else b, tokens, _mix(hashes)
+
+
+def _with_negated(hashes: Hashes) -> Hashes:
+    """Return the hash of each name plain and negated, by twice the number, plus one for negated."""
+    return np.stack([hashes, _mix(hashes ^ np.uint64(0x5BD1E995))], axis=1).ravel()
+
+
+def _mix(hashes: Hashes) -> Hashes:
+    """Spread the bits of 64-bit numbers.
+
+    References
+    ----------
+    Steele, Lea, Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014 (the finaliser of SplitMix64).
+    """
+    hashes = (hashes ^ (hashes >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    hashes = (hashes ^ (hashes >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return hashes ^ (hashes >> np.uint64(31))
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The features a model knows: its columns, in order of document and name.
+
+    Attributes
+    ----------
+    names
+        By column.
+    hashes
+        By column.
+    documents
+        Place in `DOCUMENTS` by column, non-decreasing.
+    """
+
+    names: tuple[str, ...]
+    hashes: Hashes
+    documents: Ints
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @cached_property
+    def _order(self) -> Ints:
+        return np.argsort(self.hashes)
+
+    @cached_property
+    def _sorted(self) -> Hashes:
+        return self.hashes[self._order]
+
+    @cached_property
+    def _buckets(self) -> Ints:
+        """Where, in order of hash, the hashes begin that start with each number of `_BUCKET_BITS` bits."""
+        firsts = np.arange(1 << _BUCKET_BITS, dtype=np.uint64) << np.uint64(64 - _BUCKET_BITS)
+        return np.append(np.searchsorted(self._sorted, firsts), len(self))
+
+    def columns(self, hashes: Hashes) -> Ints:
+        """Return the column of each hash, shape (n,); -1 for a feature that is not known."""
+        # A binary search takes a dozen and a half steps; from a bucket's start it is hardly more than one.
+        buckets = (hashes >> np.uint64(64 - _BUCKET_BITS)).astype(np.int64)
+        columns = np.full(len(hashes), -1, dtype=np.int64)
+        places, ends = self._buckets[buckets], self._buckets[buckets + 1]
+        rows = np.flatnonzero(places < ends)
+        while len(rows):
+            found = self._sorted[places[rows]] == hashes[rows]
+            columns[rows[found]] = self._order[places[rows[found]]]
+            rows = rows[~found]
+            places[rows] += 1
+            rows = rows[places[rows] < ends[rows]]
+        return columns
+
+
+def build_vocabulary(batches: Sequence[Features], min_answers: int) -> Vocabulary:
+    """Name the features that stand in at least so many answers, in order of document and name."""
+    firsts = np.cumsum([0, *(len(features.batch.answers) for features in batches)])
+    answers = [f.batch.tokens.text_of[f.tokens] + first for f, first in zip(batches, firsts[:-1], strict=True)]
+    hashes, numbers = np.unique(np.concatenate([f.hashes for f in batches]), return_inverse=True)
+    standing = np.unique(numbers * firsts[-1] + np.concatenate(answers))
+    n_answers = np.bincount(standing // max(firsts[-1], 1), minlength=len(hashes))
+    wanted = hashes[n_answers >= min_answers]
+    named: list[tuple[int, str, int]] = []
+    for features in batches:
+        found, rows = np.unique(features.hashes, return_index=True)
+        rows = rows[np.isin(found, wanted, assume_unique=True)]
+        named += zip(
+            features.documents(rows).tolist(), features.names(rows), features.hashes[rows].tolist(), strict=True
+        )
+        wanted = np.setdiff1d(wanted, features.hashes[rows], assume_unique=True)
+    named.sort()
+    return Vocabulary(
+        names=tuple(name for _, name, _ in named),
+        hashes=np.array([number for _, _, number in named], dtype=np.uint64),
+        documents=np.array([document for document, _, _ in named], dtype=np.int64),
+    )
+
+
+def count_features(features: Features, vocabulary: Vocabulary) -> csr_matrix:
+    """Count the features of each sentence.
 
     Returns
     -------
-    ndarray
-        Shape (n_answers, 2), dtype object: words, cues.
+    scipy.sparse.csr_matrix
+        Shape (n_sentences, len(vocabulary)).
     """
-    stacked = np.empty((len(features), 2), dtype=object)
-    for row, answer in enumerate(features):
-        stacked[row] = answer.documents()
-    return stacked
+    columns = vocabulary.columns(features.hashes)
+    known = columns >= 0
+    return count_columns(features.sentences[known], columns[known], (len(features.batch.zones), len(vocabulary)))
 
 
-def _word_features(doc: Doc) -> Iterator[Feature]:
-    # Extensions are read once: asking every token for its own is what would take longest here.
-    targets, negated = doc._.targets.tolist(), doc._.negated.tolist()
-    previous = ""
-    for token in doc:
-        if token.is_space or token.is_punct:
-            # A bigram never reaches over a comma or a sentence's end.
-            previous = "" if token.text not in {"'", '"', "-"} else previous
-            continue
-        word = _word(token, is_target=targets[token.i], is_negated=negated[token.i])
-        yield Feature(word, token.i)
-        if previous and not (word == previous == "TARGET"):
-            yield Feature(f"{previous}_{word}", token.i)
-        previous = word
-
-
-def _word(token: Token, *, is_target: bool, is_negated: bool) -> str:
-    if is_target:
-        word = "TARGET"
-    elif token.like_num:
-        word = "NUM"
-    else:
-        word = "".join(token.norm_.split()) or "?"
-    return f"!{word}" if is_negated else word
-
-
-def _cue_features(doc: Doc) -> Iterator[Feature]:
-    is_flipped = doc._.is_flipped
-    for feature in merge(_plain_cue_features(doc), _target_features(doc), key=lambda feature: feature.token):
-        yield feature
-        if is_flipped:
-            yield Feature(f"flip:{feature.name}", feature.token)
-
-
-def _plain_cue_features(doc: Doc) -> Iterator[Feature]:
-    zones = _zones(doc)
-    near_target = _sentences_with_target(doc)
-    negated, contrasted = doc._.negated, doc._.contrasted
-    previous, previous_sentence = "", -1
-    for cue in doc._.cues:
-        if cue.family in _STRUCTURAL:
-            continue
-        name = f"{cue.family}!" if negated[cue.start] else cue.family
-        zone, sentence = zones[cue.start]
-        yield Feature(name, cue.start)
-        yield Feature(f"{name}@{zone}", cue.start)
-        if contrasted[cue.start]:
-            yield Feature(f"{name}@after_contrast", cue.start)
-        if sentence in near_target:
-            yield Feature(f"{name}~target", cue.start)
-        if previous and previous_sentence == sentence and previous != name:
-            yield Feature(f"{previous}>{name}", cue.start)
-        if cue.start < _OPENING_TOKENS and cue.family in {"yes", "says_no"}:
-            yield Feature(f"{cue.family}@opening", cue.start)
-        previous, previous_sentence = name, sentence
-
-
-def _target_features(doc: Doc) -> Iterator[Feature]:
-    targets, negated = doc._.targets.tolist(), doc._.negated.tolist()
-    if not any(targets):
-        return
-    for sentence in doc.sents:
-        mentions = [i for i in range(sentence.start, sentence.end) if targets[i]]
-        for token in sentence if mentions else ():
-            if targets[token.i] or token.is_space or token.is_punct:
-                continue
-            word = _word(token, is_target=False, is_negated=negated[token.i])
-            if any(0 < mention - token.i <= _NEAR_TOKENS for mention in mentions):
-                yield Feature(f"<{word}", token.i)
-            if any(0 < token.i - mention <= _NEAR_TOKENS for mention in mentions):
-                yield Feature(f">{word}", token.i)
-
-
-def _zones(doc: Doc) -> list[tuple[str, int]]:
-    """Say of every token whether it is in the headline, the first, the last or a middle sentence of the body."""
-    sentences = list(doc.sents)
-    source = doc._.source
-    headline_end = source.parts[0].end if source is not None and source.parts[0].field == "headline" else 0
-    body = [n for n, sentence in enumerate(sentences) if sentence.start_char >= headline_end]
-    zones: list[tuple[str, int]] = []
-    for n, sentence in enumerate(sentences):
-        if sentence.start_char < headline_end:
-            zone = "headline"
-        elif n == body[0]:
-            zone = "first"
-        else:
-            zone = "last" if n == body[-1] else "middle"
-        zones += [(zone, n)] * len(sentence)
-    return zones
-
-
-def _sentences_with_target(doc: Doc) -> set[int]:
-    targets = doc._.targets
-    return {n for n, sentence in enumerate(doc.sents) if targets[sentence.start : sentence.end].any()}
+def count_columns(rows: Ints, columns: Ints, shape: tuple[int, int]) -> csr_matrix:
+    """Count how often each pair of row and column is given."""
+    return csr_matrix((np.ones(len(rows)), (rows, columns)), shape=shape)

@@ -2,10 +2,11 @@
 
 A folder holds
 
-- ``model.skops``: the fitted estimator, scikit-learn classes only, in a format that cannot run code;
+- ``model.skops``: the fitted regressions and their features, NumPy arrays and scikit-learn's own classes
+  only, in a format that cannot run code;
 - ``cues.toml``: the cue lexicon its features were made with;
 - ``training_answers.txt``: a hash of every training answer, so that scoring on them is noticed;
-- ``README.md``: the model card;
+- ``README.md``: the model card, and its figures (SVG);
 - ``manifest.json``: everything else, and the SHA-256 of every other file.
 
 The same training data, settings and locked dependencies give the same bytes.
@@ -16,13 +17,14 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import os
 import shutil
 import tempfile
 import warnings
 import zipfile
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -30,65 +32,24 @@ from typing import Any
 import numpy as np
 import skops.io
 from pydantic import ValidationError
-from sklearn.compose import ColumnTransformer
 from sklearn.exceptions import InconsistentVersionWarning
-from sklearn.pipeline import Pipeline
+from sklearn.linear_model import LogisticRegression
 
-from pipeline.classify import ClassifierConfig, StanceModel
+from pipeline.card import FIGURES, Manifest, draw_figures, render_card
+from pipeline.classify import StanceModel
 from pipeline.errors import ModelError, WrongUsage
-from pipeline.features import FEATURE_VERSION
-from pipeline.schema import AnswerRecord, Frozen, LabelScheme, first_problem
+from pipeline.estimator import LinearModel, StanceEstimator
+from pipeline.features import DOCUMENTS, FEATURE_VERSION, Vocabulary
+from pipeline.schema import AnswerRecord, first_problem
 
 MANIFEST = "manifest.json"
 ARTEFACT = "model.skops"
 LEXICON = "cues.toml"
 TRAINING_ANSWERS = "training_answers.txt"
 CARD = "README.md"
-FORMAT = 2
-_VERSIONED = ("medstance", "numpy", "scikit-learn", "scipy", "skops", "spacy")
+FORMAT = 3
+_VERSIONED = ("matplotlib", "medstance", "numpy", "scikit-learn", "scipy", "skops", "spacy")
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
-
-
-class Manifest(Frozen):
-    """What a model folder says of itself.
-
-    Attributes
-    ----------
-    format
-        Version of the folder's layout.
-    name
-        The folder's name when it was written.
-    versions
-        Of the packages that wrote it.
-    scheme
-        The labels, in posterior order.
-    feature_version
-        Version of the features its artefact expects.
-    abstain_below
-        Least probability of the called side.
-    temperature
-        What the logits were divided by (already in the artefact).
-    config
-        `ClassifierConfig` as fitted.
-    training
-        Counts, sources and digest of the data.
-    scores
-        Out-of-fold scores on that data, and how the folds were made.
-    files
-        SHA-256 by file name.
-    """
-
-    format: int
-    name: str
-    versions: dict[str, str]
-    scheme: LabelScheme
-    feature_version: int
-    abstain_below: float
-    temperature: float
-    config: ClassifierConfig
-    training: dict[str, Any]
-    scores: dict[str, Any]
-    files: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -217,7 +178,7 @@ def save_model(
     """
     folder = check_place(folder)
     files = {
-        ARTEFACT: dump_estimator(model.estimator),
+        ARTEFACT: dump_model(model.vocabulary, model.estimator),
         LEXICON: model.lexicon_text.encode(),
         TRAINING_ANSWERS: ("\n".join(sorted({hash_answer(a) for a in answers})) + "\n").encode("ascii"),
     }
@@ -235,6 +196,7 @@ def save_model(
         files={},
     )
     files[CARD] = render_card(manifest).encode()
+    files |= {name: figure.encode() for name, figure in draw_figures(manifest).items()}
     hashed = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())}
     manifest = manifest.model_copy(update={"files": hashed})
     files[MANIFEST] = (json.dumps(manifest.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n").encode()
@@ -284,24 +246,22 @@ def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
         shutil.rmtree(new, ignore_errors=True)
 
 
-def dump_estimator(estimator: Pipeline) -> bytes:
-    """Serialise an estimator with skops, then make the bytes depend on its content alone.
+def dump_model(vocabulary: Vocabulary, estimator: StanceEstimator) -> bytes:
+    """Serialise what was learned with skops, then make the bytes depend on its content alone.
 
     skops numbers objects by their place in memory and stamps its archive with the time; here they are
     numbered in order of appearance, and the stamp is constant.
     """
-    vectorisers = list(estimator["features"].named_transformers_.values())
-    vocabularies = [vectoriser.vocabulary_ for vectoriser in vectorisers]
-    for vectoriser in vectorisers:
-        # A place in memory that the vectorisers note and can do without.
-        vars(vectoriser).pop("_stop_words_id", None)
-        # As an array: skops takes seconds to check a mapping of many terms one by one.
-        vectoriser.vocabulary_ = np.array(sorted(vectoriser.vocabulary_, key=vectoriser.vocabulary_.get))
-    try:
-        archive = zipfile.ZipFile(io.BytesIO(skops.io.dumps(estimator)))
-    finally:
-        for vectoriser, vocabulary in zip(vectorisers, vocabularies, strict=True):
-            vectoriser.vocabulary_ = vocabulary
+    content = {
+        # One text: skops takes seconds to check many names one by one.
+        "names": np.frombuffer("\n".join(vocabulary.names).encode(), dtype=np.uint8),
+        "hashes": vocabulary.hashes,
+        "documents": vocabulary.documents.astype(np.uint8),
+        "relevance": None if estimator.relevance is None else _linear_content(estimator.relevance),
+        "stance": _linear_content(estimator.stance),
+        "relevance_power": estimator.relevance_power,
+    }
+    archive = zipfile.ZipFile(io.BytesIO(skops.io.dumps(content)))
     schema = json.loads(archive.read("schema.json"))
     names: dict[str, str] = {}
     _renumber(schema, {}, names)
@@ -316,6 +276,15 @@ def dump_estimator(estimator: Pipeline) -> bytes:
             info.external_attr = 0o600 << 16
             canonical.writestr(info, members[name])
     return out.getvalue()
+
+
+def _linear_content(model: LinearModel) -> dict[str, Any]:
+    return {
+        "idf": model.idf,
+        "weights": model.weights,
+        "is_normed": model.is_normed,
+        "regression": model.regression,
+    }
 
 
 def _renumber(node: Any, ids: dict[int, int], names: dict[str, str]) -> None:
@@ -357,9 +326,10 @@ def read_folder(path: Path) -> ModelFolder:
         raise ModelError(
             f"{path}: folder format {manifest.format}, this medstance reads {FORMAT}: retrain it with stance train"
         )
-    known = {ARTEFACT, LEXICON, TRAINING_ANSWERS, CARD}
-    if known != manifest.files.keys():
-        differs = min(known ^ manifest.files.keys())
+    needed = {ARTEFACT, LEXICON, TRAINING_ANSWERS, CARD}
+    wrong = (needed - manifest.files.keys()) | (manifest.files.keys() - needed - set(FIGURES))
+    if wrong:
+        differs = min(wrong)
         what = "is missing or not a model's" if Path(differs).name == differs else "leads out of the folder"
         raise ModelError(f"{path / MANIFEST}: file name {differs!r} {what}: not trusted")
     for name, expected in manifest.files.items():
@@ -393,7 +363,7 @@ def load_model(folder: ModelFolder) -> StanceModel:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", InconsistentVersionWarning)
-            estimator = load_estimator(data)
+            content = skops.io.loads(data, trusted=[])
     except InconsistentVersionWarning as error:
         versions = f"scikit-learn {error.original_sklearn_version}, installed is {error.current_sklearn_version}"
         advice = "install that version or retrain it with stance train"
@@ -401,10 +371,17 @@ def load_model(folder: ModelFolder) -> StanceModel:
     except Exception as error:
         # Whatever a malformed archive makes skops raise, to the user it is one thing.
         raise ModelError(f"{path}: cannot be loaded ({type(error).__name__}: {error})") from error
-    _refuse_foreign_estimator(path, estimator, manifest.scheme)
+    try:
+        vocabulary, estimator = read_content(content)
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        raise ModelError(f"{path}: holds no stance classifier ({error}): not trusted") from error
+    foreign = sorted(set(estimator.stance.classes) - set(manifest.scheme.names))
+    if foreign:
+        raise ModelError(f"{path}: calls labels that the manifest's scheme has not ({', '.join(foreign)}): not trusted")
     return StanceModel(
         name=folder.full_name,
         scheme=manifest.scheme,
+        vocabulary=vocabulary,
         estimator=estimator,
         lexicon_text=folder.read_text(LEXICON),
         abstain_below=manifest.abstain_below,
@@ -412,24 +389,46 @@ def load_model(folder: ModelFolder) -> StanceModel:
     )
 
 
-def load_estimator(data: bytes) -> Any:
-    """Load what `dump_estimator` gave; of anything else, whatever skops makes of it."""
-    estimator = skops.io.loads(data, trusted=[])
-    if isinstance(estimator, Pipeline) and isinstance(estimator.steps[0][1], ColumnTransformer):
-        for vectoriser in estimator.steps[0][1].named_transformers_.values():
-            terms = getattr(vectoriser, "vocabulary_", None)
-            if isinstance(terms, np.ndarray):
-                vectoriser.vocabulary_ = {term: place for place, term in enumerate(terms.tolist())}
-    return estimator
+def read_content(content: Any) -> tuple[Vocabulary, StanceEstimator]:
+    """Read what `dump_model` serialised.
+
+    Raises
+    ------
+    LookupError, TypeError, ValueError, AttributeError, ArithmeticError
+        When it is anything else, or its parts do not fit together.
+    """
+    names = content["names"].tobytes().decode().split("\n")
+    hashes, documents = content["hashes"], content["documents"]
+    if hashes.dtype != np.uint64 or documents.dtype != np.uint8:
+        raise TypeError("its features are no numbers")
+    if not (len(names),) == documents.shape == hashes.shape or documents.max(initial=0) >= len(DOCUMENTS):
+        raise ValueError("its features do not fit together")
+    documents = documents.astype(np.int64)
+    relevance = None if content["relevance"] is None else _read_linear(content["relevance"], documents)
+    if relevance is not None and relevance.classes != ["False", "True"]:
+        raise ValueError("a sentence is evidence or it is not")
+    power = float(content["relevance_power"])
+    if not 0 <= power < math.inf:
+        raise ValueError(f"a power of {power}")
+    estimator = StanceEstimator(relevance, _read_linear(content["stance"], documents), power)
+    return Vocabulary(tuple(names), hashes, documents), estimator
 
 
-def _refuse_foreign_estimator(path: Path, estimator: object, scheme: LabelScheme) -> None:
-    is_ours = isinstance(estimator, Pipeline) and [name for name, _ in estimator.steps] == ["features", "regression"]
-    if not is_ours or not isinstance(estimator, Pipeline):
-        raise ModelError(f"{path}: holds no stance classifier: not trusted")
-    foreign = sorted(set(map(str, estimator.classes_)) - set(scheme.names))
-    if foreign:
-        raise ModelError(f"{path}: calls labels that the manifest's scheme has not ({', '.join(foreign)}): not trusted")
+def _read_linear(content: Any, documents: Any) -> LinearModel:
+    regression = content["regression"]
+    if not isinstance(regression, LogisticRegression):
+        raise TypeError(f"{type(regression).__name__} where a regression should be")
+    model = LinearModel(content["idf"], documents, content["weights"], content["is_normed"], regression)
+    n, n_classes, each = len(documents), len(set(model.classes)), (len(DOCUMENTS),)
+    # Of two classes, scikit-learn stores a single row.
+    n_rows = n_classes if n_classes > 2 else 1
+    numbers = (model.idf, regression.coef_, regression.intercept_, model.weights)
+    shapes = [array.shape for array in (*numbers, model.is_normed, regression.classes_)]
+    if n_classes < 2 or shapes != [(n,), (n_rows, n), (n_rows,), each, each, (n_classes,)]:
+        raise ValueError("its arrays do not fit together")
+    if not all(np.isfinite(array).all() for array in numbers) or model.is_normed.dtype != np.bool_:
+        raise ValueError("its arrays hold what is no number")
+    return model
 
 
 def _refuse_foreign_types(path: Path, data: bytes) -> None:
@@ -439,117 +438,3 @@ def _refuse_foreign_types(path: Path, data: bytes) -> None:
         raise ModelError(f"{path}: cannot be read ({type(error).__name__}: {error})") from error
     if foreign:
         raise ModelError(f"{path}: holds types that are not trusted: {', '.join(foreign)}")
-
-
-# ---------------------------------------------------------------- the card
-
-
-def render_card(manifest: Manifest) -> str:
-    """Render the model card from the manifest: what it is, how good, what it gets wrong."""
-    scores, training = manifest.scores, manifest.training
-    lines = [
-        f"# Model card: {manifest.name}",
-        "",
-        "Labels the stance of one respondent's free-text answer to one question.",
-        "It is not medical advice: a stance is what an answer says, not what is medically right.",
-        "",
-        "This file is written by `stance train`.",
-        "",
-        "## What it is",
-        "",
-        "TF-IDF of words and of cues (families of wordings, where they stand, negation), "
-        f"then multinomial logistic regression; logits divided by {manifest.temperature} to make posteriors honest.",
-        f"It abstains where the called side has a probability below {manifest.abstain_below}.",
-        "",
-        "| setting | value |",
-        "|---|---|",
-        *(f"| {name} | {value} |" for name, value in asdict(manifest.config).items()),
-        *(f"| {name} | {value} |" for name, value in manifest.versions.items()),
-        "",
-        "## What it was trained on",
-        "",
-        f"{training['n_answers']} answers to {training['n_questions']} questions; digest `{training['digest'][:16]}`.",
-        "",
-        "| label | answers |",
-        "|---|--:|",
-        *(f"| {name} | {n} |" for name, n in training["labels"].items()),
-        "",
-        "## How good it is",
-        "",
-        f"Out-of-fold scores, {scores['n_folds']} folds grouped by {scores['grouped_by']}: "
-        "every answer is called by a model that saw no other answer of its group.",
-        "Temperature and threshold of abstention were fitted on the same out-of-fold posteriors.",
-        "",
-        "| score | value |",
-        "|---|--:|",
-        *_score_rows(scores),
-        "",
-        "## What it gets wrong",
-        "",
-        "Gold labels by row, calls by column; abstentions are counted as called.",
-        "",
-        *_confusion_rows(manifest.scheme, scores["confusion"]),
-        "",
-        "| label | precision | recall | F1 | n |",
-        "|---|--:|--:|--:|--:|",
-        *(
-            f"| {name} | {s['precision']:.2f} | {s['recall']:.2f} | {s['f1']:.2f} | {s['n']} |"
-            for name, s in scores["labels"].items()
-        ),
-        "",
-        *_worst_confusions(manifest.scheme, scores["confusion"]),
-    ]
-    return "\n".join(lines) + "\n"
-
-
-_SCORE_NAMES = {
-    "accuracy": "exact labels right",
-    "baseline_accuracy": "the same, calling everything the commonest label",
-    "side_accuracy": "sides right, of answers that oppose or support",
-    "side_accuracy_interval": "90 % interval of that, questions resampled",
-    "baseline_side_accuracy": "the same, calling everything the commonest side",
-    "macro_f1": "macro-F1 over labels",
-    "side_macro_f1": "macro-F1 over sides",
-    "weighted_kappa": "quadratic-weighted kappa on grades",
-    "calibration_error": "expected calibration error of sides, 10 bins",
-    "log_loss": "log loss, nats",
-    "accuracy_at_coverage": "sides right, of all answers' surest 70 %",
-    "coverage": "share of answers not abstained on",
-    "accuracy_when_called": "sides right, of all answers not abstained on",
-}
-
-
-def score_lines(scores: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return the scores in words, in a fixed order; those without a value are left out."""
-    shown = []
-    for name, words in _SCORE_NAMES.items():
-        value = scores.get(name)
-        if isinstance(value, tuple | list):
-            shown.append((words, " to ".join(f"{v:.3f}" for v in value)))
-        elif value is not None:
-            shown.append((words, f"{value:.3f}"))
-    return shown
-
-
-def _score_rows(scores: Mapping[str, Any]) -> list[str]:
-    return [f"| {words} | {value} |" for words, value in score_lines(scores)]
-
-
-def _confusion_rows(scheme: LabelScheme, confusion: list[list[int]]) -> list[str]:
-    header = "| gold \\ called | " + " | ".join(scheme.names) + " |"
-    ruler = "|---|" + "--:|" * len(scheme.names)
-    rows = (
-        f"| {name} | " + " | ".join(map(str, row)) + " |" for name, row in zip(scheme.names, confusion, strict=True)
-    )
-    return [header, ruler, *rows]
-
-
-def _worst_confusions(scheme: LabelScheme, confusion: list[list[int]]) -> list[str]:
-    pairs = [
-        (n, gold, called)
-        for gold, row in zip(scheme.names, confusion, strict=True)
-        for called, n in zip(scheme.names, row, strict=True)
-        if gold != called and n
-    ]
-    pairs.sort(key=lambda pair: (-pair[0], pair[1], pair[2]))
-    return [f"- {n} answers that are `{gold}` are called `{called}`." for n, gold, called in pairs[:5]]

@@ -13,6 +13,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    TypeAdapter,
     ValidationError,
     field_validator,
     model_validator,
@@ -199,6 +200,29 @@ class AnswerRecord(BaseModel):
         return self.model_dump(mode="json")
 
 
+class MarkedSpan(Frozen):
+    """A stretch of a record that a reader marked as evidence: ``record.<field>[start:end]``."""
+
+    field: Literal["headline", "text"]
+    start: int = Field(ge=0)
+    end: int = Field(ge=0)
+
+
+_MARKED_SPANS = TypeAdapter(tuple[MarkedSpan, ...])
+
+
+def read_gold_evidence(answer: AnswerRecord) -> tuple[MarkedSpan, ...]:
+    """Return what a reader marked as evidence in a labelled answer, its field `gold_evidence`.
+
+    Raises
+    ------
+    pydantic.ValidationError
+        When the field is something else.
+    """
+    given = (answer.model_extra or {}).get("gold_evidence")
+    return () if given is None else _MARKED_SPANS.validate_python(given)
+
+
 class Rejected(Frozen):
     """A record that could not be used, as it goes to the quarantine file.
 
@@ -303,13 +327,17 @@ class ClassifiedAnswer(Frozen):
         A field of the source that has the name of a call's field is kept as ``input_<name>``.
         """
         answer = self.answer.to_row()
+        call = self.call.model_dump(mode="json")
+        if call.keys().isdisjoint(answer):
+            answer.update(call)
+            return answer
         row: dict[str, Any] = {}
         for name, value in answer.items():
             kept = name
             while kept in CALL_FIELDS or (kept != name and kept in answer):
                 kept = f"input_{kept}"
             row[kept] = value
-        return row | self.call.model_dump(mode="json")
+        return row | call
 
 
 def split_classified(record: AnswerRecord) -> ClassifiedAnswer | None:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from importlib.metadata import version
 from itertools import chain, count, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import ValidationError
 
@@ -32,15 +33,16 @@ from pipeline.schema import (
     Report,
     StanceCall,
     first_problem,
+    read_gold_evidence,
     split_classified,
 )
 
 if TYPE_CHECKING:
-    from spacy.language import Language
-    from spacy.tokens import Doc
-
-    from pipeline.classify import ClassifierConfig, StanceModel
+    from pipeline.classify import Explanation, StanceModel
+    from pipeline.estimator import ClassifierConfig, TrainingData
+    from pipeline.evaluate import CrossValidation
     from pipeline.persistence import ModelFolder
+    from pipeline.preprocess import AnswerParser, ParsedBatch
 
 # Stages that need spaCy or scikit-learn are imported where they are used: a command starts with what it needs.
 
@@ -48,7 +50,7 @@ if TYPE_CHECKING:
 __all__ = ["FIELDS", "ConsensusRule", "ReadOptions", "build_rule"]
 
 DISCLAIMER = "Not medical advice: it counts what answers say, not what is medically right."
-BATCH_SIZE = 256
+BATCH_SIZE = 1024
 _POSTERIOR_SLACK = 0.01
 Say = Callable[[str], None]
 
@@ -233,7 +235,7 @@ def ingest_sources(intake: Intake) -> Iterator[Row]:
 
 
 class Classifier:
-    """A model, loaded when the first answer needs it, and the spaCy pipeline built from its lexicon."""
+    """A model, loaded when the first answer needs it, and the parser built from its lexicon."""
 
     def __init__(self, name: str) -> None:
         self.folder: ModelFolder = open_model(name)
@@ -251,20 +253,20 @@ class Classifier:
         return load_model(self.folder)
 
     @cached_property
-    def nlp(self) -> Language:
-        """The spaCy pipeline with the model's own lexicon."""
-        from pipeline.preprocess import build_nlp
+    def parser(self) -> AnswerParser:
+        """The parser with the model's own lexicon."""
+        from pipeline.preprocess import AnswerParser
 
-        return build_nlp(parse_lexicon(self.model.lexicon_text, f"{self.folder.path}/cues.toml"))
+        return AnswerParser(parse_lexicon(self.model.lexicon_text, f"{self.folder.path}/cues.toml"))
 
     def classify(self, answers: Iterable[AnswerRecord]) -> Iterator[ClassifiedAnswer]:
         """Classify answers, in order; earlier calls that they carry are replaced."""
         from pipeline.classify import call_answers
         from pipeline.preprocess import parse_answers
 
-        for batch in parse_answers(self.nlp, answers, batch_size=BATCH_SIZE):
-            calls = call_answers(self.model, [doc for _, doc in batch])
-            for (answer, _), call in zip(batch, calls, strict=True):
+        for batch in parse_answers(self.parser, answers, batch_size=BATCH_SIZE):
+            calls = call_answers(self.model, batch)
+            for answer, call in zip(batch.answers, calls, strict=True):
                 yield ClassifiedAnswer(answer=_without_call(answer), call=call)
 
     def complete(self, answers: Iterable[AnswerRecord]) -> Iterator[ClassifiedAnswer]:
@@ -409,50 +411,82 @@ def explain_text(
     Returns
     -------
     mapping
-        The call's fields, and: `intercept`, `words` (strongest first: quote, weight, features, and place in
-        the record), `rest` (number and weight of the weaker ones), `total`. ``intercept + words + rest = total``,
-        the log-odds of the stance over the mean of all stances.
+        The call's fields, and: `intercept`; `sentences` (in order of place: quote, what it adds, and
+        `relevance`, how likely it is to give the stance); `cues` and `words` (strongest first: what it adds,
+        features, quote, and place in the record), `rest` (number and weight of the weaker words), `total`.
+        ``intercept + sentences = intercept + cues + words + rest = total``, the log-odds of the stance over
+        the mean of all stances.
     """
     from pipeline.preprocess import parse_answers
 
     fields = {"question": question, "text": text, "proposition": proposition, "headline": headline}
     classifier = Classifier(model_name)
-    # The Doc's strings live as long as the batch: all that is taken from it is taken inside the loop.
-    batches = parse_answers(classifier.nlp, _records_of([fields]))
-    return next(_explain_doc(classifier.model, doc) for ((_, doc),) in batches)
+    (batch,) = parse_answers(classifier.parser, _records_of([fields]))
+    return _explain_answer(classifier.model, batch)
 
 
-def _explain_doc(model: StanceModel, doc: Doc) -> Row:
-    from pipeline.classify import call_answers, explain_answer
+def _explain_answer(model: StanceModel, batch: ParsedBatch) -> Row:
+    from pipeline.classify import call_answers, explain_answers
 
-    call = call_answers(model, [doc])[0]
-    contributions = explain_answer(model, doc, call.stance)
-    weights: dict[int, float] = {}
-    names: dict[int, list[str]] = {}
-    for feature, weight in zip(contributions.features, contributions.weights, strict=True):
-        weights[feature.token] = weights.get(feature.token, 0.0) + float(weight)
-        names.setdefault(feature.token, []).append(feature.name)
-    strongest = sorted(weights, key=lambda token: (-abs(weights[token]), token))
-    rest = strongest[MAX_EXPLAINED_WORDS:]
-    return call.model_dump(mode="json") | {
-        "intercept": round(contributions.intercept, 4),
-        "words": [_word_row(doc, token, weights[token], names[token]) for token in strongest[:MAX_EXPLAINED_WORDS]],
-        "rest": {"n": len(rest), "weight": round(sum(weights[token] for token in rest), 4)},
-        "total": round(contributions.intercept + float(contributions.weights.sum()), 4),
-    }
-
-
-def _word_row(doc: Doc, token: int, weight: float, features: list[str]) -> Row:
-    start = doc[token].idx
-    place = doc._.source.locate(start, start + len(doc[token]))[0]
+    call = call_answers(model, batch)[0]
+    explanation = explain_answers(model, batch)
+    marks = _sum_by_place(explanation)
+    shown, rest = marks[:MAX_EXPLAINED_WORDS], marks[MAX_EXPLAINED_WORDS:]
+    sentences = zip(explanation.sentence_weights().tolist(), explanation.relevance.tolist(), strict=True)
     return {
-        "quote": place.quote,
-        "field": place.field,
-        "start": place.start,
-        "end": place.end,
-        "weight": round(weight, 4),
-        "features": list(dict.fromkeys(features)),
+        **call.model_dump(mode="json"),
+        "intercept": round(float(explanation.intercepts[0]), 4),
+        "sentences": [
+            {**_quote(batch, *batch.sentence_range(n)), "weight": round(weight, 4), "relevance": round(relevance, 4)}
+            for n, (weight, relevance) in enumerate(sentences)
+        ],
+        "cues": [_mark_row(batch, mark) for mark in shown if mark.document == "cues"],
+        "words": [_mark_row(batch, mark) for mark in shown if mark.document == "words"],
+        "rest": {"n": len(rest), "weight": round(sum(mark.weight for mark in rest), 4)},
+        "total": round(float(explanation.intercepts[0] + explanation.weights.sum()), 4),
     }
+
+
+class _Mark(NamedTuple):
+    """All that one document's features add at a token."""
+
+    document: str
+    token: int
+    weight: float
+    features: tuple[str, ...]
+
+
+def _sum_by_place(explanation: Explanation) -> list[_Mark]:
+    """Sum what the features of each document add at each token, strongest first."""
+    names = explanation.features.names(explanation.rows)
+    documents = explanation.features.documents(explanation.rows).tolist()
+    found: dict[tuple[str, int], list[tuple[float, str]]] = {}
+    for document, token, weight, name in zip(
+        documents, explanation.tokens.tolist(), explanation.weights.tolist(), names, strict=True
+    ):
+        found.setdefault((("cues" if document == 1 else "words"), token), []).append((weight, name))
+    marks = [
+        _Mark(document, token, sum(weight for weight, _ in parts), tuple(dict.fromkeys(name for _, name in parts)))
+        for (document, token), parts in found.items()
+    ]
+    return sorted(marks, key=lambda mark: (-abs(mark.weight), mark.token, mark.document))
+
+
+def _mark_row(batch: ParsedBatch, mark: _Mark) -> Row:
+    ends = [mark.token + 1]
+    if mark.document == "cues":
+        ends += [cue.end for cue in batch.answer_cues(0) if cue.start == mark.token]
+    start, _ = batch.token_range(mark.token)
+    _, end = batch.token_range(max(ends) - 1)
+    return {**_quote(batch, start, end), "weight": round(mark.weight, 4), "features": list(mark.features)}
+
+
+def _quote(batch: ParsedBatch, start: int, end: int) -> Row:
+    """Quote a stretch of the only answer's composed text from the record; its first field where it has two."""
+    places = batch.sources[0].locate(start, end)
+    if not places:
+        return {"quote": "", "field": "text", "start": 0, "end": 0}
+    return {"quote": places[0].quote, "field": places[0].field, "start": places[0].start, "end": places[0].end}
 
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -478,11 +512,30 @@ def _records_of(rows: Iterable[dict[str, str | None]]) -> Iterator[AnswerRecord]
 
 @dataclass(frozen=True)
 class LabelledData:
-    """Labelled answers, read and checked against a scheme."""
+    """Labelled answers, read and checked against a scheme.
+
+    Attributes
+    ----------
+    answers, labels
+        Shape (n_answers,) each.
+    scheme
+        The labels.
+    source_weights
+        How much an answer of a source counts, by the source as named; 1 where it is not.
+    """
 
     answers: list[AnswerRecord]
     labels: list[str]
     scheme: LabelScheme
+    source_weights: Mapping[str, float] = field(default_factory=dict)
+
+    @cached_property
+    def weights(self) -> list[float]:
+        """How much each answer counts in training."""
+        return [self._weight_of(answer.source.file) for answer in self.answers]
+
+    def _weight_of(self, file: str) -> float:
+        return next((weight for name, weight in self.source_weights.items() if _is_from(file, name)), 1.0)
 
     @cached_property
     def questions(self) -> list[str]:
@@ -492,9 +545,12 @@ class LabelledData:
         return group_questions([a.question_id for a in self.answers], [a.question for a in self.answers])
 
     def digest(self) -> str:
-        """Return a SHA-256 of what a model can learn from: questions, texts and labels, in order."""
+        """Return a SHA-256 of what a model can learn from, in order.
+
+        Questions, texts, labels, marked evidence, and how much each answer counts.
+        """
         state = hashlib.sha256()
-        for answer, label in zip(self.answers, self.labels, strict=True):
+        for answer, label, weight in zip(self.answers, self.labels, self.weights, strict=True):
             parts = [
                 answer.question_id,
                 answer.question,
@@ -502,12 +558,44 @@ class LabelledData:
                 answer.headline,
                 answer.text,
                 label,
+                [[span.field, span.start, span.end] for span in read_gold_evidence(answer)],
+                weight,
             ]
             state.update(json.dumps(parts, ensure_ascii=False).encode() + b"\n")
         return state.hexdigest()
 
 
-def read_labelled(intake: Intake, scheme: LabelScheme | None, *, is_models: bool = False) -> LabelledData:
+def read_weights(given: Sequence[str], sources: Sequence[str]) -> dict[str, float]:
+    """Read how much each answer of a source counts, written ``SOURCE=W``.
+
+    Raises
+    ------
+    WrongUsage
+        When it names no source of the run, or no positive number.
+    """
+    weights: dict[str, float] = {}
+    for item in given:
+        name, sign, number = item.rpartition("=")
+        if not sign or not name:
+            raise WrongUsage(f"--weight {item}: expected SOURCE=W, as in {sources[0]}=2")
+        if name not in sources:
+            raise WrongUsage(f"--weight {item}: {name!r} is no source that is read ({', '.join(sources)})")
+        try:
+            weights[name] = float(number)
+        except ValueError:
+            weights[name] = math.nan
+        if not 0 < weights[name] < math.inf:
+            raise WrongUsage(f"--weight {item}: {number!r} is no positive number: write SOURCE=W, as in {name}=2")
+    return weights
+
+
+def read_labelled(
+    intake: Intake,
+    scheme: LabelScheme | None,
+    *,
+    is_models: bool = False,
+    source_weights: Mapping[str, float] | None = None,
+) -> LabelledData:
     """Read labelled answers; those without a label of the scheme are quarantined.
 
     Parameters
@@ -519,22 +607,30 @@ def read_labelled(intake: Intake, scheme: LabelScheme | None, *, is_models: bool
         and the data's own labels, unordered, where it has not.
     is_models
         Whether the scheme is a model's: then data of another scheme is refused, not quarantined row by row.
+    source_weights
+        How much each answer of a source counts in training, by the source as named.
 
     Raises
     ------
     BadInput
         When the scheme is a model's and has less than half of the data's labels.
+    WrongUsage
+        When a source has a weight and no record says that it is from there.
     """
     answers: list[AnswerRecord] = []
     labels: list[str] = []
     for answer in intake:
         label = (answer.model_extra or {}).get("label")
         label = str(label) if isinstance(label, int) and not isinstance(label, bool) else label
-        if isinstance(label, str) and label.strip():
+        problem = _find_bad_evidence(answer)
+        if problem is not None:
+            intake.reject(answer, *problem)
+        elif isinstance(label, str) and label.strip():
             answers.append(answer)
             labels.append(label.strip())
         else:
             intake.reject(answer, "label", "is missing or empty (labelled data needs a field 'label')")
+    _check_weights(source_weights or {}, {a.source.file for a in answers} | {r.file for r in intake.rejected})
     if scheme is None:
         scheme = _infer_scheme(labels)
         if scheme.name != default_scheme().name:
@@ -547,7 +643,35 @@ def read_labelled(intake: Intake, scheme: LabelScheme | None, *, is_models: bool
     for place in sorted(set(range(len(labels))) - set(kept)):
         known = ", ".join(scheme.names)
         intake.reject(answers[place], "label", f"{labels[place]!r} is no label of the scheme ({known})")
-    return LabelledData([answers[i] for i in kept], [labels[i] for i in kept], scheme)
+    return LabelledData([answers[i] for i in kept], [labels[i] for i in kept], scheme, source_weights or {})
+
+
+def _is_from(file: str, source: str) -> bool:
+    """Say whether a record's file is a source as named, or in that folder."""
+    path = Path(file)
+    return Path("<stdin>" if source == "-" else source) in {path, *path.parents}
+
+
+def _check_weights(weights: Mapping[str, float], files: Collection[str]) -> None:
+    for name, weight in weights.items():
+        if not any(_is_from(file, name) for file in files):
+            problem = "its records say that they are from elsewhere: take away their field 'source'"
+            raise WrongUsage(f"--weight {name}={weight:g}: {problem}")
+
+
+def _find_bad_evidence(answer: AnswerRecord) -> tuple[str, str] | None:
+    try:
+        spans = read_gold_evidence(answer)
+    except ValidationError as error:
+        where, problem = first_problem(error)
+        shape = "a list of field ('headline' or 'text'), start and end"
+        return f"gold_evidence.{where}".rstrip("."), f"{problem} (marked evidence is {shape})"
+    for place, span in enumerate(spans):
+        n_chars = len(getattr(answer, span.field) or "")
+        if not span.start < span.end <= n_chars:
+            problem = f"expected offsets within the {span.field}'s {n_chars} characters"
+            return f"gold_evidence.{place}", f"{problem}, found {span.start} to {span.end}"
+    return None
 
 
 def _infer_scheme(labels: Sequence[str]) -> LabelScheme:
@@ -555,16 +679,6 @@ def _infer_scheme(labels: Sequence[str]) -> LabelScheme:
     if len(found & set(scheme.names)) >= min(3, len(found)):
         return scheme
     return LabelScheme.from_labels("labels of the data", sorted(found))
-
-
-def featurise(data: LabelledData, lexicon_text: str) -> Any:
-    """Parse labelled answers and return their feature documents, shape (n_answers, 2)."""
-    from pipeline.features import extract_features, stack_documents
-    from pipeline.preprocess import build_nlp, parse_answers
-
-    nlp = build_nlp(parse_lexicon(lexicon_text, "cues.toml"))
-    batches = parse_answers(nlp, data.answers, batch_size=BATCH_SIZE)
-    return stack_documents([extract_features(doc) for batch in batches for _, doc in batch])
 
 
 def train_model(
@@ -575,6 +689,7 @@ def train_model(
     say: Say,
     n_folds: int = 5,
     target_accuracy: float = 0.75,
+    with_curves: bool = False,
 ) -> ModelFolder:
     """Train a model, score it by cross-validation across questions, and save it with its card.
 
@@ -592,43 +707,89 @@ def train_model(
         Folds of the cross-validation.
     target_accuracy
         Share of right sides that the threshold of abstention aims at.
+    with_curves
+        Also measure the learning curve and, where answers name a `group`, scores on groups never seen;
+        takes several times as long.
     """
-    from pipeline.classify import StanceModel, fit_estimator, scale_temperature
-    from pipeline.evaluate import choose_abstention, cross_validate, score_abstention, score_posteriors
+    from pipeline.classify import StanceModel
+    from pipeline.estimator import fit_estimator, scale_temperature
+    from pipeline.evaluate import choose_abstention, cross_validate, score_abstention, score_evidence, score_posteriors
+    from pipeline.features import build_vocabulary
     from pipeline.persistence import save_model
+    from pipeline.preprocess import AnswerParser
+    from pipeline.training import count_labelled, featurise
 
     lexicon_text = default_lexicon_text()
     say(f"reading {len(data.answers)} answers to {len(set(data.questions))} questions")
-    X = featurise(data, lexicon_text)
-    validation = cross_validate(X, data.labels, data.questions, data.scheme, config, n_folds=n_folds)
+    parser = AnswerParser(parse_lexicon(lexicon_text, "cues.toml"))
+    features = featurise(data.answers, parser, with_pieces=config.piece_weight > 0)
+    vocabulary = build_vocabulary(features, config.min_answers)
+    training = count_labelled(features, vocabulary, data.labels, data.questions, data.weights)
+    validation = cross_validate(training, data.scheme, config, n_folds=n_folds)
     say(f"scored over {validation.n_folds} folds, by {validation.grouped_by}")
     threshold = choose_abstention(validation.posteriors, data.labels, data.scheme, target_accuracy)
-    estimator = scale_temperature(fit_estimator(X, data.labels, config), validation.temperature)
+    estimator = scale_temperature(fit_estimator(training, config), validation.temperature)
     scores = score_posteriors(validation.posteriors, data.labels, data.questions, data.scheme)
     counts = Counter(data.labels)
     return save_model(
         folder,
-        StanceModel(folder.name, data.scheme, estimator, lexicon_text, threshold, config),
+        StanceModel(folder.name, data.scheme, vocabulary, estimator, lexicon_text, threshold, config),
         temperature=validation.temperature,
         training={
             "n_answers": len(data.answers),
             "n_questions": len(set(data.questions)),
             "labels": {name: counts[name] for name in data.scheme.names},
             "sources": sorted({Path(a.source.file).name for a in data.answers}),
+            "source_weights": dict(data.source_weights),
             "digest": data.digest(),
         },
         scores=scores.to_row()
         | score_abstention(validation.posteriors, data.labels, data.scheme, threshold)
+        | score_evidence(validation.evidence, training.is_evidence, training.sentences.answers)
+        | {"curves": _measure_curves(data, training, validation, config, say, n_folds if with_curves else None)}
         | {"grouped_by": validation.grouped_by, "n_folds": validation.n_folds},
         answers=data.answers,
     )
 
 
+def _measure_curves(
+    data: LabelledData,
+    training: TrainingData,
+    validation: CrossValidation,
+    config: ClassifierConfig,
+    say: Say,
+    n_folds: int | None,
+) -> dict[str, Any]:
+    """Measure what the card draws; the curves that need further fits where a number of folds is given."""
+    from pipeline.curves import coverage_curve, reliability_bins
+    from pipeline.evaluate import judge_sides, measure_groups, measure_learning_curve
+
+    confidence, right = judge_sides(validation.posteriors, data.labels, data.scheme)
+    called, accuracy = coverage_curve(confidence, right)
+    curves: dict[str, Any] = {
+        "reliability": [
+            (round(b.confidence, 4), round(b.accuracy, 4), b.n) for b in reliability_bins(confidence, right)
+        ],
+        "coverage": list(zip(called.round(4).tolist(), accuracy.round(4).tolist(), strict=True)),
+    }
+    if n_folds is not None:
+        say("measuring the learning curve")
+        curves["learning"] = measure_learning_curve(training, data.scheme, config, n_folds=n_folds)
+        groups = [(answer.model_extra or {}).get("group") for answer in data.answers]
+        groups = [group if isinstance(group, str) else None for group in groups]
+        if any(groups):
+            say("scoring groups never seen")
+            curves["groups"] = measure_groups(training, groups, data.scheme, config)
+    return curves
+
+
 def evaluate_model(data: LabelledData, classifier: Classifier, *, say: Say) -> Row:
     """Score a model on labelled answers, and warn of those it was trained on."""
-    from pipeline.classify import predict_posteriors
-    from pipeline.evaluate import score_abstention, score_posteriors
+    from pipeline.classify import choose_evidence, choose_stances
+    from pipeline.estimator import predict_posteriors
+    from pipeline.evaluate import score_abstention, score_evidence, score_posteriors
     from pipeline.persistence import hash_answer
+    from pipeline.training import count_labelled, featurise
 
     model = classifier.model
     seen = classifier.folder.training_hashes()
@@ -637,10 +798,18 @@ def evaluate_model(data: LabelledData, classifier: Classifier, *, say: Say) -> R
         say(
             f"warning: {n_seen} of {len(data.answers)} answers were in the model's training data: the scores flatter it"
         )
-    posteriors = predict_posteriors(model.estimator, featurise(data, model.lexicon_text), model.scheme)
-    scores = score_posteriors(posteriors, data.labels, data.questions, model.scheme)
-    abstention = score_abstention(posteriors, data.labels, model.scheme, model.abstain_below)
-    return {"model": model.name, "n_seen_in_training": n_seen} | scores.to_row() | abstention
+    features = featurise(data.answers, classifier.parser, with_pieces=model.config.piece_weight > 0)
+    scored = count_labelled(features, model.vocabulary, data.labels, data.questions, data.weights)
+    posteriors = predict_posteriors(model.estimator, scored.sentences, model.scheme)
+    stances, _ = choose_stances(posteriors, model.scheme)
+    weights = model.estimator.weigh_features(scored.sentences, stances)
+    evidence = choose_evidence(weights, scored.sentences.answers, model.config)
+    return (
+        {"model": model.name, "n_seen_in_training": n_seen}
+        | score_posteriors(posteriors, data.labels, data.questions, model.scheme).to_row()
+        | score_abstention(posteriors, data.labels, model.scheme, model.abstain_below)
+        | score_evidence(evidence, scored.is_evidence, scored.sentences.answers)
+    )
 
 
 def check_model_place(folder: Path) -> None:
@@ -652,14 +821,14 @@ def check_model_place(folder: Path) -> None:
 
 def default_config() -> ClassifierConfig:
     """Return what a classifier is fitted with unless told otherwise."""
-    from pipeline.classify import ClassifierConfig
+    from pipeline.estimator import ClassifierConfig
 
     return ClassifierConfig()
 
 
 def show_scores(scores: Row) -> list[tuple[str, str]]:
     """Return scores in words, in a fixed order."""
-    from pipeline.persistence import score_lines
+    from pipeline.card import score_lines
 
     return score_lines(scores)
 

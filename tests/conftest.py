@@ -1,4 +1,4 @@
-"""What every test may use: the label scheme, the pipeline and the shipped model, each built once."""
+"""What every test may use: the label scheme, the parser and the shipped model, each built once."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ import pytest
 
 from pipeline.lexicon import default_lexicon_text, parse_lexicon
 from pipeline.persistence import find_model, load_model, read_folder
-from pipeline.preprocess import build_nlp
+from pipeline.preprocess import AnswerParser
 from pipeline.workflow import default_scheme
 
 if TYPE_CHECKING:
-    from spacy.language import Language
-
     from pipeline.classify import StanceModel
     from pipeline.schema import LabelScheme
 
@@ -49,9 +47,9 @@ def scheme() -> LabelScheme:
 
 
 @pytest.fixture(scope="session")
-def nlp() -> Language:
-    """The spaCy pipeline with the default lexicon."""
-    return build_nlp(parse_lexicon(default_lexicon_text(), "cues.toml"))
+def parser() -> AnswerParser:
+    """The parser with the default lexicon."""
+    return AnswerParser(parse_lexicon(default_lexicon_text(), "cues.toml"))
 
 
 @pytest.fixture(scope="session")

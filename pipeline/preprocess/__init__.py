@@ -1,4 +1,4 @@
-"""From an answer's text to a spaCy Doc that knows its sentences, cues, scopes and targets."""
+"""From answers' texts to tokens with their sentences, cues, scopes and targets."""
 
 from __future__ import annotations
 
@@ -15,16 +15,18 @@ from pipeline.preprocess.clean import (
     clean_text,
 )
 from pipeline.preprocess.compose import AnswerText, Part, Passage, compose_answer
-from pipeline.preprocess.nlp import Cue, TargetMarker, build_nlp, parse_answers, stem
+from pipeline.preprocess.parse import ZONES, AnswerParser, Cue, ParsedBatch, parse_answers
+from pipeline.preprocess.wordtypes import stem
 
 __all__ = [
+    "ZONES",
+    "AnswerParser",
     "AnswerText",
     "Cue",
+    "ParsedBatch",
     "Part",
     "Passage",
-    "TargetMarker",
     "align_clean",
-    "build_nlp",
     "clean_dashes",
     "clean_furniture",
     "clean_invisible",

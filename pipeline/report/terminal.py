@@ -207,12 +207,18 @@ def render_explanation(explanation: Mapping[str, Any], *, width: int = 100, colo
     console.print()
     console.print(_text(f"What moved it, as log-odds of '{stance}' over the mean of all stances:"))
     console.print(_text(f"  {explanation['intercept']:+.3f}  before any word is read"))
-    for part in explanation["words"]:
+    for sentence in explanation["sentences"]:
+        counts = f"counts {percent(sentence['relevance'])}"
+        console.print(_text(f'  {sentence["weight"]:+.3f}  "{_one_line(sentence["quote"], 300)}" ({counts})'))
+    console.print(_text(f"  {explanation['total']:+.3f}  in all"))
+    console.print()
+    console.print(_text("The same, by cue and word:"))
+    console.print(_text(f"  {explanation['intercept']:+.3f}  before any word is read"))
+    for part in sorted([*explanation["cues"], *explanation["words"]], key=lambda part: -abs(part["weight"])):
         console.print(_text(f"  {part['weight']:+.3f}  {part['quote']!r} ({', '.join(part['features'])})"))
     rest = explanation["rest"]
     if rest["n"]:
-        console.print(_text(f"  {rest['weight']:+.3f}  {rest['n']} weaker word{'s' if rest['n'] > 1 else ''}"))
-    console.print(_text(f"  {explanation['total']:+.3f}  in all"))
+        console.print(_text(f"  {rest['weight']:+.3f}  {rest['n']} weaker one{'s' if rest['n'] > 1 else ''}"))
     if explanation["evidence"]:
         console.print()
         console.print(_text("Sentences that speak for it:"))

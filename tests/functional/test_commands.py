@@ -286,11 +286,15 @@ def test_explain_says_the_same_in_words_and_in_json(capsysbinary: pytest.Capture
     arguments = ["explain", "-q", "Is a thread lift worth it?", "It works, but I would not do it."]
     assert run([*arguments, "--json"]) == 0
     row = json.loads(capsysbinary.readouterr().out)
-    assert {"stance", "side", "posteriors", "confidence", "abstained", "evidence", "model", "words"} <= row.keys()
+    assert {*CALL_FIELDS, "intercept", "sentences", "cues", "words", "rest", "total"} == row.keys()
     assert run(arguments) == 0
     shown = capsysbinary.readouterr().out.decode()
     assert shown.startswith(row["stance"].replace("_", " "))
     assert f"{row['total']:+.3f}  in all" in shown
+    (sentence,) = row["sentences"]
+    assert f'{sentence["weight"]:+.3f}  "It works, but I would not do it."' in shown
+    for part in (*row["cues"], *row["words"]):
+        assert f"{part['weight']:+.3f}  {part['quote']!r} (" in shown
 
 
 def test_explain_calls_an_answer_as_classify_does(tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
@@ -398,6 +402,45 @@ def test_labels_that_are_not_in_the_scheme_are_quarantined_by_place(
     assert run(["models", "verify", str(tmp_path / "m")]) == 0
 
 
+def test_the_weight_of_a_source_is_learnt_with_and_stands_in_the_manifest(claims_model: Path, tmp_path: Path) -> None:
+    rows = claims()
+    sources = [write_jsonl(tmp_path / f"{n}.jsonl", part) for n, part in enumerate((rows[:36], rows[36:]))]
+    arguments = ["train", *sources, "-o", str(tmp_path / "m"), "--folds", "3"]
+    assert run([*arguments, "--weight", f"{sources[0]}=4", "--weight", f"{sources[1]}=0.5"]) == 0
+    ours, theirs = (json.loads((m / "manifest.json").read_bytes()) for m in (tmp_path / "m", claims_model))
+    assert ours["training"]["source_weights"] == {sources[0]: 4.0, sources[1]: 0.5}
+    assert theirs["training"]["source_weights"] == {}
+    assert ours["training"]["labels"] == theirs["training"]["labels"]
+    assert ours["training"]["digest"] != theirs["training"]["digest"]
+    assert ours["files"]["model.skops"] != theirs["files"]["model.skops"]
+
+
+def marked_claims() -> list[dict[str, Any]]:
+    """Give the labelled answers with the evidence marked: all but the note at the end."""
+    return [
+        row | {"gold_evidence": [{"field": "text", "start": 0, "end": row["text"].index(" Note")}]} for row in claims()
+    ]
+
+
+LOST = pytest.mark.xfail(reason="pipeline.flat.LIST_FIELDS lacks gold_evidence: a flat file gives it back as text")
+
+
+@pytest.mark.parametrize(
+    "format_name", ["jsonl", *(pytest.param(name, marks=LOST) for name in ("csv", "tsv", "parquet"))]
+)
+def test_marked_evidence_is_learnt_from_whatever_format_the_answers_were_written_in(
+    tmp_path: Path, format_name: str
+) -> None:
+    source, path = write_jsonl(tmp_path / "in.jsonl", marked_claims()), tmp_path / f"answers.{format_name}"
+    assert run(["ingest", source, "-o", str(path)]) == 0
+    for given, name in ((source, "one"), (str(path), "two")):
+        assert run(["train", given, "-o", str(tmp_path / name), "--folds", "3"]) == 0
+    one, two = (json.loads((tmp_path / name / "manifest.json").read_bytes()) for name in ("one", "two"))
+    assert one["scores"] == two["scores"]
+    assert one["scores"]["evidence_first"] > 0
+    assert one["files"]["model.skops"] == two["files"]["model.skops"]
+
+
 def test_evaluating_on_training_answers_warns_that_the_scores_flatter(
     claims_model: Path, tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
 ) -> None:
@@ -470,7 +513,7 @@ def test_models_verify_says_that_a_model_is_intact(
         ("classify", "SOURCE... -o --model --format --kind --encoding --column --quarantine"),
         ("report", "SOURCE... -o --model --format --json --consensus-share --min-answers --kind --quarantine"),
         ("explain", "TEXT --question -q --headline --proposition --model --json"),
-        ("train", "LABELLED... -o --scheme --folds --json --kind --quarantine"),
+        ("train", "LABELLED... -o --scheme --folds --weight --curves --json --kind --quarantine"),
         ("evaluate", "LABELLED... --model --json --kind --quarantine"),
         ("models", "list show verify"),
         ("models list", "--json"),

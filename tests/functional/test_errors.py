@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -13,7 +14,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import skops.io
 
 from pipeline.cli import run
 from pipeline.errors import BadInput, MedstanceError, ModelError, WrongUsage
@@ -39,6 +42,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "lines.csv": 'question,"my\nreply"\na,b\n',
         "scheme.toml": "name = 'x'\n",
         "labels.jsonl": '{"question": "Is it safe?", "text": "Yes.", "label": "supportive"}\n',
+        "written.jsonl": json.dumps(json.loads(GOOD) | {"label": "yes", "source": {"file": "x", "locator": "y"}}),
     }
     for name, text in files.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
@@ -109,6 +113,28 @@ def snapshot(folder: Path) -> dict[str, bytes | None]:
         pytest.param(["train", "labels.jsonl"], "-o", id="training to nowhere"),
         pytest.param(["train", "labels.jsonl", "-o", "m", "--folds", "1"], "--folds", id="one fold"),
         pytest.param(["train", "labels.jsonl", "-o", "."], ".", id="training over the current folder"),
+        *(
+            pytest.param(
+                ["train", "labels.jsonl", "-o", "m", "--weight", given], f"--weight {given}: {problem}", id=name
+            )
+            for given, problem, name in [
+                ("labels.jsonl", "expected SOURCE=W", "a weight that is not said"),
+                ("=2", "expected SOURCE=W", "a weight of nothing"),
+                ("", "expected SOURCE=W", "an empty weight"),
+                ("good.jsonl=2", "'good.jsonl' is no source that is read (labels.jsonl)", "a weight of another source"),
+                ("labels.jsonl=", "'' is no positive number", "a weight that is empty"),
+                ("labels.jsonl=much", "'much' is no positive number", "a weight in words"),
+                ("labels.jsonl=0", "'0' is no positive number", "a weight of 0"),
+                ("labels.jsonl=-2", "'-2' is no positive number", "a weight below 0"),
+                ("labels.jsonl=nan", "'nan' is no positive number", "a weight that is no number"),
+                ("labels.jsonl=inf", "'inf' is no positive number", "a weight without end"),
+            ]
+        ),
+        pytest.param(
+            ["train", "written.jsonl", "-o", "m", "--weight", "written.jsonl=2"],
+            "--weight written.jsonl=2: its records say that they are from elsewhere",
+            id="a weight of records from elsewhere",
+        ),
         pytest.param(["models", "nonsense"], "nonsense", id="no such models command"),
     ],
 )
@@ -260,6 +286,40 @@ def test_a_damaged_model_is_exit_4_and_names_the_file(
     assert not Path("out.jsonl").exists()
 
 
+def test_a_model_of_an_older_format_is_exit_4_and_says_to_train_it_again(only_line: Callable[[], str]) -> None:
+    shutil.copytree(find_model("default"), "model")
+    manifest = json.loads(Path("model/manifest.json").read_text(encoding="utf-8"))
+    Path("model/manifest.json").write_text(json.dumps(manifest | {"format": 2}), encoding="utf-8")
+    for command in (["classify", "good.jsonl", "-o", "out.jsonl", "--model"], ["models", "verify"]):
+        assert run([*command, "./model"]) == 4
+        assert "folder format 2" in (line := only_line())
+        assert "retrain it with stance train" in line
+    assert not Path("out.jsonl").exists()
+
+
+@pytest.mark.parametrize("change", ["truncate", "rename"])
+def test_an_artefact_whose_parts_do_not_fit_is_exit_4_though_its_hash_is_right(
+    change: str, only_line: Callable[[], str]
+) -> None:
+    shutil.copytree(find_model("default"), "model")
+    content = skops.io.loads(Path("model/model.skops").read_bytes(), trusted=[])
+    if change == "truncate":
+        content["stance"]["idf"] = content["stance"]["idf"][:-1]
+    else:
+        classes = content["stance"]["regression"].classes_
+        content["stance"]["regression"].classes_ = np.array([f"not_{name}" for name in classes])
+    data = skops.io.dumps(content)
+    Path("model/model.skops").write_bytes(data)
+    manifest = json.loads(Path("model/manifest.json").read_text(encoding="utf-8"))
+    manifest["files"]["model.skops"] = hashlib.sha256(data).hexdigest()
+    Path("model/manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    for command in (["classify", "good.jsonl", "-o", "out.jsonl", "--model"], ["models", "verify"]):
+        assert run([*command, "./model"]) == 4
+        assert "model/model.skops" in (line := only_line())
+        assert "not trusted" in line
+    assert not Path("out.jsonl").exists()
+
+
 @pytest.mark.parametrize("text", ["", "{}", "[]", "{"], ids=["empty", "no fields", "a list", "no JSON"])
 def test_a_manifest_that_is_none_is_exit_4(text: str, only_line: Callable[[], str]) -> None:
     Path("model").mkdir()
@@ -315,6 +375,38 @@ def test_a_run_without_a_record_left_out_is_exit_0_and_writes_no_quarantine_file
     before = snapshot(workplace)
     assert run(["ingest", "good.jsonl"]) == 0
     assert snapshot(workplace) == before
+
+
+BAD_MARKS = [
+    "Yes.",
+    7,
+    {"field": "text", "start": 0, "end": 3},
+    [[0, 3]],
+    [{"field": "body", "start": 0, "end": 3}],
+    [{"field": "text", "start": -1, "end": 3}],
+    [{"field": "text", "start": 0, "end": 10**30}],
+]
+
+
+@pytest.mark.parametrize("command", [["train", "-o", "m", "--folds", "2"], ["evaluate"]], ids=["train", "evaluate"])
+def test_answers_whose_marked_evidence_is_none_are_exit_5_and_in_the_quarantine_file(
+    command: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    texts = {"supportive": "Yes, I recommend it {}.", "against": "No, avoid it {}.", "neutral": "It depends {}."}
+    rows: list[dict[str, Any]] = [
+        {"question": f"Is it safe {n}?", "text": text.format(n), "label": label}
+        for n in range(6)
+        for label, text in texts.items()
+    ]
+    rows += [rows[0] | {"gold_evidence": marks} for marks in BAD_MARKS]
+    Path("data.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    assert run([*command, "data.jsonl", "--quarantine", "left.jsonl"]) == 5
+    left = read_jsonl(Path("left.jsonl"))
+    assert [row["locator"] for row in left] == [f"line {n}" for n in range(19, 19 + len(BAD_MARKS))]
+    assert all(row["column"].startswith("gold_evidence") and row["reason"] for row in left)
+    err = capfd.readouterr().err
+    assert "warning: 7 records left out, the first data.jsonl, line 19, column gold_evidence: " in err
+    assert "Traceback" not in err
 
 
 def test_the_quarantine_file_of_a_table_holds_the_rows_as_they_stood() -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import chain
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -12,28 +10,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.classify import (
-    COEFFICIENT_DECIMALS,
-    ClassifierConfig,
     StanceModel,
     call_answers,
+    choose_evidence,
     choose_stances,
-    explain_answer,
-    fit_estimator,
-    predict_posteriors,
-    scale_temperature,
+    explain_answers,
     sum_sides,
 )
-from pipeline.evaluate import apply_temperature
-from pipeline.features import extract_features, stack_documents
-from pipeline.lexicon import default_lexicon_text
-from pipeline.preprocess import parse_answers
-from pipeline.schema import AnswerRecord, Label, LabelScheme, Source, StanceCall
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-    from spacy.language import Language
+from pipeline.estimator import ClassifierConfig, Floats, SentenceCounts, fit_estimator, predict_posteriors
+from pipeline.features import build_vocabulary, count_features, extract_features
+from pipeline.lexicon import default_lexicon_text, parse_lexicon
+from pipeline.preprocess import AnswerParser, ParsedBatch, parse_answers
+from pipeline.schema import AnswerRecord, Label, LabelScheme, MarkedSpan, Source, StanceCall
+from pipeline.training import count_labelled, featurise
 
 TRAINING = [
     ("yes", "Yes, it works well and I recommend it to my patients."),
@@ -55,7 +44,9 @@ WORDLESS = ["xyzzy", "{{ vote }}", "\U0001f600"]
 TEXTS = st.lists(st.sampled_from(SENTENCES), min_size=1, max_size=6).map(" ".join)
 
 
-def answer(text: str, headline: str | None = None) -> AnswerRecord:
+def answer(text: str, headline: str | None = None, *, evidence: str | None = None) -> AnswerRecord:
+    start = 0 if evidence is None else text.index(evidence)
+    marks = [] if evidence is None else [MarkedSpan(field="text", start=start, end=start + len(evidence))]
     return AnswerRecord(
         question_id="q",
         question="Does a peel help?",
@@ -64,97 +55,153 @@ def answer(text: str, headline: str | None = None) -> AnswerRecord:
         headline=headline,
         text=text,
         source=Source(file="t", locator="answer 1"),
+        gold_evidence=[mark.model_dump() for mark in marks],
     )
 
 
-def documents(nlp: Language, texts: Sequence[str]) -> NDArray[np.object_]:
-    batches = parse_answers(nlp, [answer(text) for text in texts])
-    return stack_documents([extract_features(doc) for batch in batches for _, doc in batch])
+def parse(parser: AnswerParser, *texts: str) -> ParsedBatch:
+    return parser.parse([answer(text) for text in texts])
 
 
-def train(nlp: Language, scheme: LabelScheme, **settings: float) -> StanceModel:
+def train(parser: AnswerParser, scheme: LabelScheme, *, marked: bool = False, **settings: float) -> StanceModel:
+    """Train on the few answers above; marked, the first sentence of each is evidence."""
     rows = [(label, text) for label, text in TRAINING if label in scheme.names]
-    config = ClassifierConfig(min_answers=1, **settings)  # type: ignore[arg-type]
-    X = documents(nlp, [text for _, text in rows])
-    return StanceModel(
-        "t@0", scheme, fit_estimator(X, [label for label, _ in rows], config), default_lexicon_text(), config=config
+    config = ClassifierConfig(min_answers=1, relevance_min_sentences=2, **settings)  # type: ignore[arg-type]
+    features = featurise(
+        [answer(f"{text} Thank you for asking.", evidence=text if marked else None) for _, text in rows],
+        parser,
+        with_pieces=config.piece_weight > 0,
     )
+    vocabulary = build_vocabulary(features, 1)
+    questions = [f"q{n % 3}" for n in range(len(rows))]
+    data = count_labelled(features, vocabulary, [label for label, _ in rows], questions, [1.0] * len(rows))
+    return StanceModel("t@0", scheme, vocabulary, fit_estimator(data, config), default_lexicon_text(), config=config)
 
 
 @pytest.fixture(scope="module")
-def models(nlp: Language, model: StanceModel) -> dict[int, StanceModel]:
-    """Models of two, three and (the one that comes with medstance) six labels, by their number."""
+def models(parser: AnswerParser, model: StanceModel) -> dict[str, StanceModel]:
+    """Models of two, three and (the one that comes with medstance) six labels."""
+    three = LabelScheme.from_labels("three", ["no", "depends", "yes"])
     return {
-        2: train(nlp, LabelScheme.from_labels("two", ["yes", "no"])),
-        3: train(nlp, LabelScheme.from_labels("three", ["no", "depends", "yes"]), word_weight=2.0),
-        6: model,
+        "two": train(parser, LabelScheme.from_labels("two", ["yes", "no"])),
+        "three": train(parser, three, word_weight=1.5),
+        "marked": train(parser, three, marked=True),
+        "pieces": train(parser, three, marked=True, piece_weight=0.5, relevance_power=1.0),
+        "default": model,
     }
 
 
-def call(nlp: Language, model: StanceModel, text: str, headline: str | None = None) -> StanceCall:
-    return next(call_answers(model, [doc])[0] for ((_, doc),) in parse_answers(nlp, [answer(text, headline)]))
+MODELS = ["two", "three", "marked", "pieces", "default"]
+
+
+def call(parser: AnswerParser, model: StanceModel, text: str, headline: str | None = None) -> StanceCall:
+    (made,) = call_answers(model, parser.parse([answer(text, headline)]))
+    return made
+
+
+def count_sentences(model: StanceModel, batch: ParsedBatch) -> SentenceCounts:
+    """Count as training and scoring do."""
+    features = extract_features(batch, with_pieces=model.config.piece_weight > 0)
+    counts = count_features(features, model.vocabulary)
+    return SentenceCounts(counts, batch.sentence_answers, len(batch.answers), model.vocabulary.documents)
 
 
 # ---------------------------------------------------------------- posteriors
 
 
-@pytest.mark.parametrize("n_labels", [2, 3, 6])
+@pytest.mark.parametrize("name", MODELS)
 def test_posteriors_have_a_row_per_answer_and_a_column_per_label_and_rows_sum_to_one(
-    nlp: Language, models: dict[int, StanceModel], n_labels: int
+    parser: AnswerParser, models: dict[str, StanceModel], name: str
 ) -> None:
-    model = models[n_labels]
-    posteriors = predict_posteriors(model.estimator, documents(nlp, SENTENCES), model.scheme)
-    assert posteriors.shape == (len(SENTENCES), n_labels)
+    model = models[name]
+    posteriors = explain_answers(model, parse(parser, *SENTENCES)).posteriors
+    assert posteriors.shape == (len(SENTENCES), len(model.scheme.names))
     assert (posteriors >= 0).all()
     np.testing.assert_allclose(posteriors.sum(axis=1), 1)
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_answers_are_called_by_the_posteriors_that_a_model_is_scored_by(
+    parser: AnswerParser, models: dict[str, StanceModel], name: str
+) -> None:
+    model, batch = models[name], parse(parser, *SENTENCES)
+    expected = predict_posteriors(model.estimator, count_sentences(model, batch), model.scheme)
+    np.testing.assert_allclose(explain_answers(model, batch).posteriors, expected, rtol=1e-12)
+    assert [c.stance for c in call_answers(model, batch)] == choose_stances(expected, model.scheme)[0]
+
+
 @pytest.mark.parametrize("names", [["yes", "no"], ["no", "yes"], ["yes", "depends", "no"], ["depends", "no", "yes"]])
 def test_columns_stand_in_the_order_of_the_scheme_whatever_the_order_of_the_labels(
-    nlp: Language, names: list[str]
+    parser: AnswerParser, names: list[str]
 ) -> None:
-    model = train(nlp, LabelScheme.from_labels("s", names))
+    model = train(parser, LabelScheme.from_labels("s", names))
     rows = [(label, text) for label, text in TRAINING if label in names]
-    posteriors = predict_posteriors(model.estimator, documents(nlp, [text for _, text in rows]), model.scheme)
+    posteriors = explain_answers(model, parse(parser, *(text for _, text in rows))).posteriors
     assert [names[column] for column in posteriors.argmax(axis=1)] == [label for label, _ in rows]
 
 
-def test_a_label_that_was_never_seen_has_probability_zero_and_is_never_called(nlp: Language) -> None:
-    seen = train(nlp, LabelScheme.from_labels("s", ["no", "yes"]))
+def test_a_label_that_was_never_seen_has_probability_zero_and_is_never_called(parser: AnswerParser) -> None:
+    seen = train(parser, LabelScheme.from_labels("s", ["no", "yes"]))
     model = replace(seen, scheme=LabelScheme.from_labels("s", ["no", "unseen", "yes"]))
-    posteriors = predict_posteriors(model.estimator, documents(nlp, SENTENCES), model.scheme)
+    posteriors = explain_answers(model, parse(parser, *SENTENCES)).posteriors
     assert (posteriors[:, 1] == 0).all()
     np.testing.assert_allclose(posteriors.sum(axis=1), 1)
-    calls = [call(nlp, model, text) for text in SENTENCES]
+    calls = [call(parser, model, text) for text in SENTENCES]
     assert {c.stance for c in calls} == {"no", "yes"}
     assert all(c.posteriors["unseen"] == 0 for c in calls)
 
 
-def test_fitting_twice_gives_the_same_rounded_coefficients(nlp: Language) -> None:
-    X, y = documents(nlp, [text for _, text in TRAINING]), [label for label, _ in TRAINING]
-    one, two = (fit_estimator(X, y, ClassifierConfig(min_answers=1))["regression"] for _ in range(2))
-    assert np.array_equal(one.coef_, two.coef_)
-    assert np.array_equal(one.coef_, one.coef_.round(COEFFICIENT_DECIMALS))
-    assert np.array_equal(one.intercept_, one.intercept_.round(COEFFICIENT_DECIMALS))
-
-
-@pytest.mark.parametrize("names", [["no", "yes"], ["no", "depends", "yes"]])
-@pytest.mark.parametrize("temperature", [0.4, 1.0, 2.5])
-def test_scaling_the_estimator_scales_its_posteriors(nlp: Language, names: list[str], temperature: float) -> None:
-    model = train(nlp, LabelScheme.from_labels("s", names))
-    X = documents(nlp, SENTENCES)
-    before = predict_posteriors(model.estimator, X, model.scheme)
-    after = predict_posteriors(scale_temperature(model.estimator, temperature), X, model.scheme)
-    np.testing.assert_allclose(after, apply_temperature(before, temperature), atol=1e-3)
-
-
-def test_a_small_training_set_of_like_answers_gives_a_model_that_can_be_used(nlp: Language) -> None:
+def test_a_small_training_set_of_like_answers_gives_a_model_that_can_be_used(parser: AnswerParser) -> None:
     rows = [("yes", "It is safe."), ("no", "It is not safe.")] * 4
-    X = documents(nlp, [text for _, text in rows])
-    estimator = fit_estimator(X, [label for label, _ in rows], ClassifierConfig())
-    model = StanceModel("t@0", LabelScheme.from_labels("s", ["yes", "no"]), estimator, default_lexicon_text())
-    assert call(nlp, model, "It is not safe.").stance == "no"
-    assert call(nlp, model, "It is safe.").stance == "yes"
+    features = featurise([answer(text) for _, text in rows], parser)
+    vocabulary = build_vocabulary(features, ClassifierConfig().min_answers)
+    data = count_labelled(features, vocabulary, [label for label, _ in rows], list("aabbccdd"), [1.0] * 8)
+    scheme = LabelScheme.from_labels("s", ["yes", "no"])
+    estimator = fit_estimator(data, ClassifierConfig())
+    model = StanceModel("t@0", scheme, vocabulary, estimator, default_lexicon_text())
+    assert call(parser, model, "It is not safe.").stance == "no"
+    assert call(parser, model, "It is safe.").stance == "yes"
+
+
+# ---------------------------------------------------------------- answers together and alone
+
+MANY_TEXTS = st.lists(TEXTS | st.text(min_size=1, max_size=40).filter(str.strip), min_size=1, max_size=9)
+
+
+@pytest.mark.parametrize("name", ["two", "pieces", "default"])
+@given(texts=MANY_TEXTS, batch_size=st.sampled_from([1, 2, 7, 1024]), data=st.data())
+@settings(deadline=None, max_examples=15)
+def test_an_answer_is_called_the_same_in_any_batch_in_any_order_and_whatever_was_called_before(
+    parser: AnswerParser,
+    models: dict[str, StanceModel],
+    name: str,
+    texts: list[str],
+    batch_size: int,
+    data: st.DataObject,
+) -> None:
+    model, answers = models[name], [answer(text) for text in texts]
+    order = data.draw(st.permutations(range(len(texts))))
+    alone = [explain_answers(model, parser.parse([answer])).posteriors[0] for answer in answers]
+    calls = [call(parser, model, text) for text in texts]
+    seen = 0
+    for batch in parse_answers(parser, [answers[place] for place in order], batch_size=batch_size):
+        mine = order[seen : seen + len(batch.answers)]
+        seen += len(mine)
+        posteriors = explain_answers(model, batch).posteriors
+        np.testing.assert_allclose(posteriors, [alone[place] for place in mine], rtol=1e-11)
+        assert call_answers(model, batch) == [calls[place] for place in mine]
+    assert seen == len(texts)
+
+
+def test_a_parser_that_has_read_thousands_of_answers_reads_the_next_as_a_new_one_does(
+    parser: AnswerParser, models: dict[str, StanceModel]
+) -> None:
+    model = models["marked"]
+    worn = AnswerParser(parse_lexicon(model.lexicon_text, "cues.toml"))
+    before = call_answers(model, parse(worn, *SENTENCES))
+    for n in range(3):
+        parse(worn, *(f"Strange{n}word{k} and other{k}n't things." for k in range(1024)))
+    assert call_answers(model, parse(worn, *SENTENCES)) == before == call_answers(model, parse(parser, *SENTENCES))
 
 
 # ---------------------------------------------------------------- the call
@@ -195,8 +242,10 @@ def test_the_side_is_chosen_first_then_the_stance_on_it(row: list[float], stance
 
 @given(TEXTS, st.none() | TEXTS)
 @settings(deadline=None, max_examples=40)
-def test_a_call_agrees_with_its_posteriors(nlp: Language, model: StanceModel, text: str, headline: str | None) -> None:
-    made = call(nlp, model, text, headline)
+def test_a_call_agrees_with_its_posteriors(
+    parser: AnswerParser, model: StanceModel, text: str, headline: str | None
+) -> None:
+    made = call(parser, model, text, headline)
     assert list(made.posteriors) == list(model.scheme.names)
     assert sum(made.posteriors.values()) == pytest.approx(1, abs=1e-3)
     sides: dict[str, float] = {}
@@ -210,65 +259,110 @@ def test_a_call_agrees_with_its_posteriors(nlp: Language, model: StanceModel, te
 
 @pytest.mark.parametrize(("threshold", "abstained"), [(0.0, False), (1.01, True)])
 def test_a_model_abstains_below_its_threshold_alone(
-    nlp: Language, model: StanceModel, threshold: float, abstained: bool
+    parser: AnswerParser, model: StanceModel, threshold: float, abstained: bool
 ) -> None:
     worded = [text for text in SENTENCES if text not in WORDLESS]
-    made = [call(nlp, replace(model, abstain_below=threshold), text) for text in worded]
+    made = [call(parser, replace(model, abstain_below=threshold), text) for text in worded]
     assert {c.abstained for c in made} == {abstained}
-    assert [c.stance for c in made] == [call(nlp, model, text).stance for text in worded]
+    assert [c.stance for c in made] == [call(parser, model, text).stance for text in worded]
 
 
 @pytest.mark.parametrize("text", WORDLESS)
-def test_an_answer_without_a_known_word_is_never_called(nlp: Language, model: StanceModel, text: str) -> None:
-    assert call(nlp, replace(model, abstain_below=0.0), text).abstained
+def test_an_answer_without_a_known_word_is_never_called(parser: AnswerParser, model: StanceModel, text: str) -> None:
+    assert call(parser, replace(model, abstain_below=0.0), text).abstained
 
 
-def test_answers_called_together_are_called_as_each_alone_in_their_order(nlp: Language, model: StanceModel) -> None:
-    batches = parse_answers(nlp, [answer(text) for text in SENTENCES])
-    together = list(chain.from_iterable(call_answers(model, [doc for _, doc in batch]) for batch in batches))
-    assert together == [call(nlp, model, text) for text in SENTENCES]
+def test_answers_called_together_are_called_as_each_alone_in_their_order(
+    parser: AnswerParser, model: StanceModel
+) -> None:
+    together = call_answers(model, parse(parser, *SENTENCES))
+    assert together == [call(parser, model, text) for text in SENTENCES]
 
 
-def test_no_answers_give_no_calls(model: StanceModel) -> None:
-    assert call_answers(model, []) == []
+def test_no_answers_give_no_calls(parser: AnswerParser, model: StanceModel) -> None:
+    assert call_answers(model, parser.parse([])) == []
 
 
 # ---------------------------------------------------------------- explanations
 
 
-@pytest.mark.parametrize("n_labels", [2, 3, 6])
-@given(text=TEXTS, headline=st.none() | TEXTS)
-@settings(deadline=None, max_examples=25)
+@pytest.mark.parametrize("name", MODELS)
+@given(texts=st.lists(TEXTS, min_size=1, max_size=3), headline=st.none() | TEXTS, data=st.data())
+@settings(deadline=None, max_examples=20)
 def test_contributions_sum_to_the_logit_of_the_stance_less_the_mean_logit(
-    nlp: Language, models: dict[int, StanceModel], n_labels: int, text: str, headline: str | None
+    parser: AnswerParser,
+    models: dict[str, StanceModel],
+    name: str,
+    texts: list[str],
+    headline: str | None,
+    data: st.DataObject,
 ) -> None:
-    model = models[n_labels]
-    for ((_, doc),) in parse_answers(nlp, [answer(text, headline)]):
-        # Log posteriors are logits up to a constant, which the mean takes away.
-        X = stack_documents([extract_features(doc)])
-        logits = np.log(model.estimator.predict_proba(X)[0])
-        for stance, logit in zip(model.estimator.classes_, logits, strict=True):
-            explained = explain_answer(model, doc, stance)
-            assert explained.stance == stance
-            assert explained.intercept + explained.weights.sum() == pytest.approx(logit - logits.mean(), abs=1e-9)
-            assert len(explained.features) == len(explained.weights)
+    model = models[name]
+    batch = parser.parse([answer(text, headline) for text in texts])
+    classes = model.estimator.stance.classes
+    stances = [data.draw(st.sampled_from(classes)) for _ in texts]
+    explained = explain_answers(model, batch, stances)
+    assert explained.stances == stances
+    assert len(explained.rows) == len(explained.weights) == len(explained.tokens)
+    by_sentence = explained.sentence_weights()
+    assert by_sentence.shape == batch.sentence_answers.shape
+    n = len(texts)
+    by_answer = np.bincount(batch.sentence_answers, weights=by_sentence, minlength=n)
+    of_features = np.bincount(batch.tokens.text_of[explained.tokens], weights=explained.weights, minlength=n)
+    # Log posteriors are logits up to a constant, which the mean takes away.
+    logits = np.log(explained.posteriors[:, [model.scheme.names.index(c) for c in classes]])
+    expected = logits[np.arange(n), [classes.index(s) for s in stances]] - logits.mean(axis=1)
+    np.testing.assert_allclose(explained.intercepts + by_answer, expected, atol=1e-9)
+    np.testing.assert_allclose(explained.intercepts + of_features, expected, atol=1e-9)
 
 
-def test_a_feature_that_stands_twice_has_half_of_its_weight_each_time(
-    nlp: Language, models: dict[int, StanceModel]
+@pytest.mark.parametrize("name", MODELS)
+@given(texts=st.lists(TEXTS, min_size=1, max_size=3), headline=st.none() | TEXTS)
+@settings(deadline=None, max_examples=15)
+def test_a_sentence_adds_what_it_adds_where_a_model_is_scored(
+    parser: AnswerParser, models: dict[str, StanceModel], name: str, texts: list[str], headline: str | None
 ) -> None:
-    for ((_, doc),) in parse_answers(nlp, [answer("Works; works; good")]):
-        explained = explain_answer(models[2], doc, "yes")
-        weights = [w for f, w in zip(explained.features, explained.weights, strict=True) if f.name == "works"]
-        assert len(weights) >= 2
-        assert len(set(weights[:2])) == 1
+    model = models[name]
+    batch = parser.parse([answer(text, headline) for text in texts])
+    explained, sentences = explain_answers(model, batch), count_sentences(model, batch)
+    assert explained.stances == choose_stances(explained.posteriors, model.scheme)[0]
+    scored = model.estimator.weigh_features(sentences, explained.stances)
+    np.testing.assert_allclose(explained.sentence_weights(), scored, atol=1e-9)
+    np.testing.assert_allclose(explained.relevance, model.estimator.weigh_sentences(sentences), rtol=1e-12)
 
 
-def test_an_answer_of_unknown_words_is_explained_by_the_intercept_alone(nlp: Language, model: StanceModel) -> None:
-    for ((_, doc),) in parse_answers(nlp, [answer("xyzzy")]):
-        explained = explain_answer(model, doc, "against")
-        assert explained.features == ()
-        assert explained.weights.shape == (0,)
+def test_a_feature_that_stands_twice_in_a_sentence_has_half_of_its_weight_each_time(
+    parser: AnswerParser, models: dict[str, StanceModel]
+) -> None:
+    explained = explain_answers(models["two"], parse(parser, "Works; works; good"), ["yes"])
+    names, documents = explained.features.names(explained.rows), explained.features.documents(explained.rows)
+    # A word and a family of wordings may have one name.
+    of_words = zip(names, documents.tolist(), explained.weights.tolist(), strict=True)
+    one, two = (weight for name, document, weight in of_words if (name, document) == ("works", 0))
+    assert one == two != 0
+
+
+@pytest.mark.parametrize("name", ["two", "three"])
+def test_without_marked_evidence_every_sentence_counts_in_full(
+    parser: AnswerParser, models: dict[str, StanceModel], name: str
+) -> None:
+    assert models[name].estimator.relevance is None
+    assert (explain_answers(models[name], parse(parser, *SENTENCES)).relevance == 1).all()
+
+
+def test_a_sentence_unlike_any_evidence_counts_less(parser: AnswerParser, models: dict[str, StanceModel]) -> None:
+    explained = explain_answers(models["marked"], parse(parser, "It is safe, I would do it. Thank you for asking."))
+    first, second = explained.relevance.tolist()
+    assert 0 < second < first < 1
+
+
+@pytest.mark.parametrize("text", [*WORDLESS, "\u200b"])
+def test_an_answer_of_unknown_words_is_explained_by_the_intercept_alone(
+    parser: AnswerParser, model: StanceModel, text: str
+) -> None:
+    explained = explain_answers(model, parse(parser, text), ["against"])
+    assert explained.rows.shape == explained.weights.shape == (0,)
+    assert (explained.sentence_weights() == 0).all()
 
 
 # ---------------------------------------------------------------- evidence
@@ -277,9 +371,9 @@ def test_an_answer_of_unknown_words_is_explained_by_the_intercept_alone(nlp: Lan
 @given(text=TEXTS, headline=st.none() | TEXTS)
 @settings(deadline=None, max_examples=60)
 def test_evidence_is_verbatim_positive_and_strongest_first(
-    nlp: Language, model: StanceModel, text: str, headline: str | None
+    parser: AnswerParser, model: StanceModel, text: str, headline: str | None
 ) -> None:
-    found = call(nlp, model, text, headline).evidence
+    found = call(parser, model, text, headline).evidence
     record = {"headline": headline or "", "text": text}
     for passage in found:
         assert 0 <= passage.start < passage.end <= len(record[passage.field])
@@ -292,18 +386,22 @@ def test_evidence_is_verbatim_positive_and_strongest_first(
     assert len(found) <= model.config.max_evidence
 
 
-def test_evidence_is_the_sentences_that_speak_for_the_call(nlp: Language, models: dict[int, StanceModel]) -> None:
-    config = replace(models[3].config, min_evidence_share=0.0)
-    made = call(nlp, replace(models[3], config=config), "Xyzzy plugh.  Do not do it, never. Plugh!", headline="No")
+def test_evidence_is_the_sentences_that_speak_for_the_call(
+    parser: AnswerParser, models: dict[str, StanceModel]
+) -> None:
+    config = replace(models["three"].config, min_evidence_share=0.0)
+    made = call(
+        parser, replace(models["three"], config=config), "Xyzzy plugh.  Do not do it, never. Plugh!", headline="No"
+    )
     assert made.stance == "no"
     assert {passage.quote for passage in made.evidence} == {"Do not do it, never.", "No"}
 
 
 def test_a_sentence_from_headline_to_body_gives_a_passage_of_each(
-    nlp: Language, models: dict[int, StanceModel]
+    parser: AnswerParser, models: dict[str, StanceModel]
 ) -> None:
-    config = replace(models[3].config, min_evidence_share=0.0)
-    made = call(nlp, replace(models[3], config=config), "do not do it.", headline="Never ")
+    config = replace(models["three"].config, min_evidence_share=0.0)
+    made = call(parser, replace(models["three"], config=config), "do not do it.", headline="Never ")
     assert {(passage.field, passage.quote) for passage in made.evidence} == {
         ("headline", "Never"),
         ("text", "do not do it."),
@@ -312,18 +410,76 @@ def test_a_sentence_from_headline_to_body_gives_a_passage_of_each(
 
 @pytest.mark.parametrize("limit", [0, 1, 2])
 def test_no_more_evidence_is_given_than_asked_for_and_the_strongest_is_kept(
-    nlp: Language, model: StanceModel, limit: int
+    parser: AnswerParser, model: StanceModel, limit: int
 ) -> None:
     text = "I would not do it. It is not safe. Do not do it. Avoid it."
-    every = call(nlp, replace(model, config=replace(model.config, max_evidence=9, min_evidence_share=0.0)), text)
-    few = call(nlp, replace(model, config=replace(model.config, max_evidence=limit, min_evidence_share=0.0)), text)
+    every = call(parser, replace(model, config=replace(model.config, max_evidence=9, min_evidence_share=0.0)), text)
+    few = call(parser, replace(model, config=replace(model.config, max_evidence=limit, min_evidence_share=0.0)), text)
     assert len(every.evidence) > 2
     assert few.evidence == every.evidence[:limit]
 
 
-def test_evidence_much_weaker_than_the_strongest_is_left_out(nlp: Language, model: StanceModel) -> None:
+def test_evidence_much_weaker_than_the_strongest_is_left_out(parser: AnswerParser, model: StanceModel) -> None:
     text = "I would not do it. It is not safe. Do not do it. Avoid it."
-    every = call(nlp, replace(model, config=replace(model.config, max_evidence=9, min_evidence_share=0.0)), text)
-    strong = call(nlp, replace(model, config=replace(model.config, max_evidence=9, min_evidence_share=0.99)), text)
+    every = call(parser, replace(model, config=replace(model.config, max_evidence=9, min_evidence_share=0.0)), text)
+    strong = call(parser, replace(model, config=replace(model.config, max_evidence=9, min_evidence_share=0.99)), text)
     assert strong.evidence == every.evidence[: len(strong.evidence)]
     assert 1 <= len(strong.evidence) < len(every.evidence)
+
+
+def test_the_passages_of_one_sentence_stand_each_in_the_order_of_its_weight(
+    parser: AnswerParser, models: dict[str, StanceModel]
+) -> None:
+    config = replace(models["three"].config, min_evidence_share=0.0, max_evidence=9)
+    text = "do not do it, it is not safe. Never. I would not."
+    found = call(parser, replace(models["three"], config=config), text, headline="My skin ").evidence
+    quotes = [passage.quote for passage in found]
+    assert "do not do it, it is not safe." in quotes
+    weights = [passage.weight for passage in found]
+    assert weights == sorted(weights, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("weights", "answers", "limit", "share", "expected"),
+    [
+        pytest.param([], [], 3, 0.4, [], id="no sentence"),
+        pytest.param([1.0, 3.0, 2.0], [0, 0, 0], 3, 0.0, [1, 2, 0], id="strongest first"),
+        pytest.param([1.0, 2.0, 1.0, 2.0], [0, 0, 0, 0], 4, 0.0, [1, 3, 0, 2], id="of like ones the first first"),
+        pytest.param([1.0, 2.0, 3.0], [0, 0, 0], 2, 0.0, [2, 1], id="no more than asked for"),
+        pytest.param([1.0, 2.0], [0, 0], 0, 0.0, [], id="none is asked for"),
+        pytest.param([1.0, 0.4, 0.39], [0, 0, 0], 3, 0.4, [0, 1], id="just the least share, and less"),
+        pytest.param([1.0, 1.0, 0.9], [0, 0, 0], 3, 1.0, [0, 1], id="as strong as the strongest"),
+        pytest.param([0.0, -1.0, 0.5], [0, 0, 0], 3, 0.0, [2], id="what adds nothing, or speaks against"),
+        pytest.param([-1.0, -2.0], [0, 0], 3, 0.0, [], id="all speak against"),
+        pytest.param([0.0], [0], 3, 0.0, [], id="nothing is added"),
+        pytest.param([1.0, 9.0, 2.0, 4.0], [0, 1, 1, 3], 3, 0.4, [0, 1, 3], id="each answer by itself"),
+        pytest.param([1.0, 2.0, 3.0], [0, 1, 2], 1, 0.4, [0, 1, 2], id="a sentence to each answer"),
+    ],
+)
+def test_the_sentences_that_add_most_are_chosen_answer_by_answer(
+    weights: list[float], answers: list[int], limit: int, share: float, expected: list[int]
+) -> None:
+    config = ClassifierConfig(max_evidence=limit, min_evidence_share=share)
+    chosen = choose_evidence(np.array(weights), np.array(answers, dtype=np.int64), config)
+    assert chosen.tolist() == expected
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 4), st.sampled_from([-1.0, 0.0, 0.1, 0.5, 0.5, 1.0, 2.0])), max_size=20),
+    st.integers(0, 4),
+    st.sampled_from([0.0, 0.25, 0.4, 1.0]),
+)
+def test_choosing_evidence_is_what_sorting_answer_by_answer_gives(
+    rows: list[tuple[int, float]], limit: int, share: float
+) -> None:
+    rows.sort(key=lambda row: row[0])
+    expected: list[int] = []
+    for answer_number in sorted({number for number, _ in rows}):
+        mine = [(place, weight) for place, (number, weight) in enumerate(rows) if number == answer_number]
+        mine.sort(key=lambda pair: -pair[1])
+        least = mine[0][1] * share
+        expected += [place for place, weight in mine[:limit] if weight > 0 and weight >= least]
+    weights: Floats = np.array([weight for _, weight in rows], dtype=np.float64)
+    answers = np.array([number for number, _ in rows], dtype=np.int64)
+    config = ClassifierConfig(max_evidence=limit, min_evidence_share=share)
+    assert choose_evidence(weights, answers, config).tolist() == expected

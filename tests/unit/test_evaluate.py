@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import csr_matrix
 from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score, log_loss, precision_score
 
-from pipeline.classify import ClassifierConfig
+from pipeline.classify import choose_evidence, choose_stances
 from pipeline.errors import BadInput
+from pipeline.estimator import ClassifierConfig, Floats, SentenceCounts, TrainingData, fit_estimator, predict_posteriors
 from pipeline.evaluate import (
     COVERAGE,
     apply_temperature,
@@ -22,15 +24,17 @@ from pipeline.evaluate import (
     cross_validate,
     fit_temperature,
     group_questions,
+    predict_fold,
     score_abstention,
+    score_evidence,
     score_posteriors,
+    split_answers,
 )
+from pipeline.features import DOCUMENTS
 from pipeline.schema import Label, LabelScheme
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from pipeline.classify import Floats
+    pass
 
 YES_NO = LabelScheme.from_labels("s", ["no", "yes"])
 THREE = LabelScheme.from_labels("s", ["no", "depends", "yes"])
@@ -292,18 +296,49 @@ def test_abstention_is_scored_on_the_calls_that_are_made(threshold: float, cover
 # ---------------------------------------------------------------- cross-validation
 
 
-def stack(documents: Sequence[tuple[str, str]]) -> NDArray[np.object_]:
-    X = np.empty((len(documents), 2), dtype=object)
-    for row, pair in enumerate(documents):
-        X[row] = pair
-    return X
+Answer = Sequence[tuple[str, str]]
+"""An answer's sentences, each as its words and its cues."""
 
 
-def informative(n_questions: int, n_each: int) -> tuple[NDArray[np.object_], list[str], list[str]]:
+def build_data(
+    answers: Sequence[Answer],
+    gold: Sequence[str],
+    questions: Sequence[str],
+    marked: Sequence[tuple[int, int]] = (),
+) -> TrainingData:
+    """Build training data of sentences that are plain lists of words and of cues; marked are (answer, sentence)."""
+    sentences = [(row, place, sentence) for row, answer in enumerate(answers) for place, sentence in enumerate(answer)]
+    found = [
+        (number, (document, word))
+        for number, (_, _, sentence) in enumerate(sentences)
+        for document, text in enumerate(sentence)
+        for word in text.split()
+    ]
+    columns = {feature: column for column, feature in enumerate(sorted({feature for _, feature in found}))}
+    places = ([number for number, _ in found], [columns[feature] for _, feature in found])
+    return TrainingData(
+        sentences=SentenceCounts(
+            counts=csr_matrix((np.ones(len(found)), places), shape=(len(sentences), len(columns))),
+            answers=np.array([row for row, _, _ in sentences], dtype=np.int64),
+            n_answers=len(answers),
+            documents=np.array([document for document, _ in columns], dtype=np.int64),
+        ),
+        labels=np.array(gold, dtype=np.str_),
+        questions=np.array(questions, dtype=np.str_),
+        is_evidence=np.array([(row, place) in marked for row, place, _ in sentences], dtype=bool),
+        weights=np.ones(len(answers)),
+    )
+
+
+def informative(n_questions: int, n_each: int) -> TrainingData:
     """Give answers whose words tell their label whatever the question."""
     gold = [("no", "yes")[k % 2] for k in range(n_questions * n_each)]
-    X = stack([(f"{label}_word common", f"{label}_cue") for label in gold])
-    return X, gold, [f"q{k // n_each}" for k in range(len(gold))]
+    answers = [[(f"{label}_word common", f"{label}_cue")] for label in gold]
+    return build_data(answers, gold, [f"q{k // n_each}" for k in range(len(gold))])
+
+
+def called(posteriors: Floats) -> list[str]:
+    return [YES_NO.names[column] for column in posteriors.argmax(axis=1)]
 
 
 def test_no_answer_is_predicted_by_a_model_that_saw_its_question() -> None:
@@ -312,50 +347,78 @@ def test_no_answer_is_predicted_by_a_model_that_saw_its_question() -> None:
     labels = [("no", "yes")[k % 2] for k in range(12)]
     gold = [label for label in labels for _ in range(4)]
     questions = [f"q{k}" for k in range(12) for _ in range(4)]
-    X = stack([(f"only_in_{question} common", "cue") for question in questions])
-    validation = cross_validate(X, gold, questions, YES_NO, CONFIG, n_folds=4)
+    answers = [[(f"only_in_{question} common", "cue")] for question in questions]
+    validation = cross_validate(build_data(answers, gold, questions), YES_NO, CONFIG, n_folds=4)
     assert validation.grouped_by == "question"
     assert len(np.unique(validation.posteriors.round(9), axis=0)) <= validation.n_folds
-    leaky = cross_validate(X, gold, [f"{q}-{k}" for k, q in enumerate(questions)], YES_NO, CONFIG, n_folds=4)
+    split = build_data(answers, gold, [f"{q}-{k}" for k, q in enumerate(questions)])
+    leaky = cross_validate(split, YES_NO, CONFIG, n_folds=4)
     assert score_posteriors(leaky.posteriors, gold, questions, YES_NO).accuracy == 1
 
 
 def test_cross_validation_learns_what_holds_across_questions() -> None:
-    X, gold, questions = informative(6, 4)
-    validation = cross_validate(X, gold, questions, YES_NO, CONFIG)
+    data = informative(6, 4)
+    validation = cross_validate(data, YES_NO, CONFIG)
     assert validation.n_folds == 5
     assert validation.posteriors.shape == (24, 2)
     np.testing.assert_allclose(validation.posteriors.sum(axis=1), 1)
-    assert [YES_NO.names[column] for column in validation.posteriors.argmax(axis=1)] == gold
+    assert called(validation.posteriors) == data.labels.tolist()
 
 
 def test_cross_validation_gives_the_same_twice() -> None:
-    X, gold, questions = informative(6, 4)
-    one, two = (cross_validate(X, gold, questions, YES_NO, CONFIG) for _ in range(2))
+    one, two = (cross_validate(informative(6, 4), YES_NO, CONFIG) for _ in range(2))
     assert np.array_equal(one.posteriors, two.posteriors)
+    assert np.array_equal(one.evidence, two.evidence)
     assert one.temperature == two.temperature
 
 
 def test_there_are_no_more_folds_than_questions() -> None:
-    assert cross_validate(*informative(3, 6), YES_NO, CONFIG).n_folds == 3
+    assert cross_validate(informative(3, 6), YES_NO, CONFIG).n_folds == 3
 
 
 def test_a_single_question_is_held_out_by_answer() -> None:
-    validation = cross_validate(*informative(1, 12), YES_NO, CONFIG)
+    validation = cross_validate(informative(1, 12), YES_NO, CONFIG)
     assert validation.grouped_by == "answer"
     assert validation.n_folds == 5
     np.testing.assert_allclose(validation.posteriors.sum(axis=1), 1)
 
 
 def test_the_number_of_folds_of_a_single_question_can_be_written_as_json() -> None:
-    validation = cross_validate(*informative(1, 6), YES_NO, CONFIG)
+    validation = cross_validate(informative(1, 6), YES_NO, CONFIG)
     assert json.dumps(validation.n_folds) == "3"
 
 
+@pytest.mark.parametrize(("n_questions", "n_each"), [(1, 12), (3, 6), (7, 4)])
+def test_every_answer_is_held_out_once_and_never_beside_another_to_its_question(n_questions: int, n_each: int) -> None:
+    data = informative(n_questions, n_each)
+    splits, grouped_by = split_answers(data.labels, data.questions, 5)
+    assert sorted(np.concatenate([test for _, test in splits]).tolist()) == list(range(n_questions * n_each))
+    for train, test in splits:
+        assert sorted([*train, *test]) == list(range(n_questions * n_each))
+        shared = set(data.questions[train]) & set(data.questions[test])
+        assert shared == (set() if grouped_by == "question" else {"q0"})
+
+
+def test_a_fold_is_predicted_and_quoted_as_by_a_model_of_the_rest() -> None:
+    data = draw_marked()
+    test = np.flatnonzero(np.isin(data.questions, ["q1", "q4"]))
+    train = np.setdiff1d(np.arange(len(data.labels)), test)
+    posteriors, evidence = predict_fold(data, train, test, YES_NO, EVIDENCE_CONFIG)
+    # Fitted to the last digit, and with all the features that the data has.
+    estimator = fit_estimator(data.of_answers(train), EVIDENCE_CONFIG)
+    sentences = data.sentences.of_answers(test)
+    expected = predict_posteriors(estimator, sentences, YES_NO)
+    np.testing.assert_allclose(posteriors, expected, atol=0.01)
+    added = estimator.weigh_features(sentences, choose_stances(expected, YES_NO)[0])
+    chosen = choose_evidence(added, sentences.answers, EVIDENCE_CONFIG)
+    assert evidence.tolist() == np.flatnonzero(np.isin(data.sentences.answers, test))[chosen].tolist()
+
+
 def test_a_label_that_is_rarer_than_the_folds_is_no_reason_to_warn_or_fail() -> None:
-    X, gold, questions = informative(6, 4)
-    gold[0] = "depends"
-    validation = cross_validate(X, gold, questions, THREE, CONFIG)
+    data = informative(6, 4)
+    gold = ["depends", *data.labels.tolist()[1:]]
+    answers = [[(f"{label}_word common", f"{label}_cue")] for label in data.labels.tolist()]
+    validation = cross_validate(build_data(answers, gold, data.questions.tolist()), THREE, CONFIG)
     np.testing.assert_allclose(validation.posteriors.sum(axis=1), 1)
 
 
@@ -372,46 +435,103 @@ def test_a_label_that_is_rarer_than_the_folds_is_no_reason_to_warn_or_fail() -> 
     ],
 )
 def test_too_little_data_is_bad_input(gold: list[str], questions: list[str]) -> None:
-    X = stack([(f"{label}_word common", "cue") for label in gold])
+    data = build_data([[(f"{label}_word common", "cue")] for label in gold], gold, questions)
     with pytest.raises(BadInput) as caught:
-        cross_validate(X, gold, questions, THREE, CONFIG)
+        cross_validate(data, THREE, CONFIG)
     assert caught.value.exit_code == 3
 
 
 @pytest.mark.parametrize(
-    "document",
+    "answer",
     [
-        pytest.param("only_{n}", id="no word stands in two answers"),
-        pytest.param("", id="no word at all"),
+        pytest.param([("only_{n}", "only_{n}")], id="no word stands in two answers"),
+        pytest.param([("", "")], id="no word at all"),
+        pytest.param([], id="no sentence at all"),
+        pytest.param([("only_{n}", ""), ("only_{n}", "")], id="a word twice in one answer"),
     ],
 )
-def test_answers_that_share_no_word_are_bad_input(document: str) -> None:
-    X = stack([(document.format(n=n), document.format(n=n).partition(" ")[0]) for n in range(12)])
+def test_answers_that_share_no_word_are_bad_input(answer: Answer) -> None:
+    answers = [[(words.format(n=n), cues.format(n=n)) for words, cues in answer] for n in range(12)]
     with pytest.raises(BadInput):
-        cross_validate(X, ["no", "yes"] * 6, [f"q{n}" for n in range(12)], YES_NO, ClassifierConfig())
+        cross_validate(build_data(answers, ["no", "yes"] * 6, [f"q{n}" for n in range(12)]), YES_NO, ClassifierConfig())
 
 
 def test_answers_without_a_single_cue_can_still_be_learnt_from() -> None:
-    X, gold, questions = informative(6, 4)
-    X[:, 1] = ""
-    validation = cross_validate(X, gold, questions, YES_NO, CONFIG)
-    assert [YES_NO.names[column] for column in validation.posteriors.argmax(axis=1)] == gold
+    data = informative(6, 4)
+    words = np.flatnonzero(data.sentences.documents == DOCUMENTS.index("words"))
+    validation = cross_validate(data.of_features(words), YES_NO, CONFIG)
+    assert called(validation.posteriors) == data.labels.tolist()
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from(THREE.names), st.sampled_from("abcde")), max_size=16),
+    st.lists(st.tuples(st.sampled_from(THREE.names), st.sampled_from("abcde"), st.integers(0, 2)), max_size=16),
     st.integers(2, 6),
 )
 @settings(deadline=None, max_examples=60)
-def test_any_data_is_either_cross_validated_or_bad_input(rows: list[tuple[str, str]], n_folds: int) -> None:
-    gold, questions = [label for label, _ in rows], [question for _, question in rows]
-    X = stack([(f"{label}_word common", "cue") for label in gold])
+def test_any_data_is_either_cross_validated_or_bad_input(rows: list[tuple[str, str, int]], n_folds: int) -> None:
+    answers = [[(f"{label}_word common", "cue")] * n for label, _, n in rows]
+    marked = [(row, 0) for row in range(0, len(rows), 2)]
+    data = build_data(answers, [label for label, _, _ in rows], [question for _, question, _ in rows], marked)
     try:
-        validation = cross_validate(X, gold, questions, THREE, CONFIG, n_folds=n_folds)
+        validation = cross_validate(data, THREE, EVIDENCE_CONFIG, n_folds=n_folds)
     except BadInput:
         return
     assert validation.posteriors.shape == (len(rows), 3)
     np.testing.assert_allclose(validation.posteriors.sum(axis=1), 1)
+    assert np.isin(validation.evidence, np.arange(len(data.sentences.answers))).all()
+
+
+# ---------------------------------------------------------------- evidence
+
+EVIDENCE_CONFIG = ClassifierConfig(min_answers=1, relevance_min_sentences=2)
+
+
+def draw_marked() -> TrainingData:
+    """Give answers of three sentences, of which the marked one alone tells the label."""
+    gold = [("no", "yes")[k % 2] for k in range(24)]
+    places = [k % 3 for k in range(24)]
+    answers = [
+        [(f"{label}_word say" if place == mine else "thanks", "") for place in range(3)]
+        for label, mine in zip(gold, places, strict=True)
+    ]
+    return build_data(answers, gold, [f"q{k // 4}" for k in range(24)], list(enumerate(places)))
+
+
+def test_cross_validation_quotes_the_sentences_that_tell_the_label_strongest_first() -> None:
+    data = draw_marked()
+    validation = cross_validate(data, YES_NO, EVIDENCE_CONFIG)
+    scores = score_evidence(validation.evidence, data.is_evidence, data.sentences.answers)
+    assert scores == {"evidence_precision": 1.0, "evidence_recall": 1.0, "evidence_first": 1.0}
+    assert sorted(data.sentences.answers[validation.evidence].tolist()) == list(range(24))
+
+
+@pytest.mark.parametrize(
+    ("chosen", "marked", "expected"),
+    [
+        pytest.param([0, 2, 4], [], {}, id="none marked"),
+        pytest.param([], [], {}, id="none marked and none quoted"),
+        pytest.param([0, 2, 4], [0, 2, 4], (1.0, 1.0, 1.0), id="all right"),
+        pytest.param([1, 3, 5], [0, 2, 4], (0.0, 0.0, 0.0), id="all wrong"),
+        pytest.param([], [0, 2, 4], (0.0, 0.0, 0.0), id="none quoted"),
+        pytest.param([0, 1, 2, 3], [0, 2], (0.5, 1.0, 1.0), id="right ones first"),
+        pytest.param([1, 0, 3, 2], [0, 2], (0.5, 1.0, 0.0), id="wrong ones first"),
+        pytest.param([1, 0, 2, 3], [0, 2], (0.5, 1.0, 0.5), id="the first of one answer alone"),
+        pytest.param([0, 2, 3, 4, 5], [0], (1.0, 1.0, 1.0), id="answers without a mark do not count"),
+        pytest.param([0], [0, 1, 2, 4], (1.0, 0.25, 0.3333), id="an answer with a mark and no quote"),
+        pytest.param([2, 4, 0, 1], [0, 1, 4], (1.0, 1.0, 1.0), id="answers in any order, as folds give them"),
+    ],
+)
+def test_evidence_is_scored_over_the_answers_with_a_mark(
+    chosen: list[int], marked: list[int], expected: tuple[float, float, float] | dict[str, float]
+) -> None:
+    # Three answers of two sentences each: 0 and 1, 2 and 3, 4 and 5.
+    is_evidence = np.isin(np.arange(6), marked)
+    found = score_evidence(np.array(chosen, dtype=np.int64), is_evidence, np.repeat(np.arange(3), 2))
+    names = ("evidence_precision", "evidence_recall", "evidence_first")
+    assert found == (dict(zip(names, expected, strict=True)) if isinstance(expected, tuple) else expected)
+
+
+# ---------------------------------------------------------------- groups of questions
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,10 @@
-"""Cleaning that can be traced back, and what the spaCy pipeline marks on an answer."""
+"""Cleaning that can be traced back, and what is marked on the tokens of a batch of answers."""
 
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pytest
@@ -14,8 +14,11 @@ from hypothesis import strategies as st
 from pipeline.features import extract_features
 from pipeline.lexicon import REQUIRED_FAMILIES, TARGET, default_lexicon_text, parse_lexicon
 from pipeline.preprocess import (
+    ZONES,
+    AnswerParser,
+    Cue,
+    ParsedBatch,
     align_clean,
-    build_nlp,
     clean_dashes,
     clean_furniture,
     clean_invisible,
@@ -26,16 +29,19 @@ from pipeline.preprocess import (
     clean_spaces,
     clean_text,
     compose_answer,
+    parse,
     parse_answers,
     stem,
+    wordtypes,
 )
-from pipeline.schema import AnswerRecord, Source
+from pipeline.schema import AnswerRecord, MarkedSpan, Source
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
 
-    from spacy.language import Language
-    from spacy.tokens import Doc
+    from numpy.typing import NDArray
+    from spacy.tokens import Doc, Token
 
 PIECES = st.sampled_from(
     [
@@ -213,12 +219,149 @@ def test_a_quote_is_all_that_was_read_and_no_more(text: str, read: str, quote: s
     assert passage.end <= len(text)
 
 
+# ---------------------------------------------------------------- reading a batch
+
+SMALL_FAMILIES = {
+    "negation": ["no", "not", "no longer"],
+    "pseudo_negation": ["not only"],
+    "contrast": ["but", "even though"],
+    "question_flip": ["any harm"],
+    "recommends": ["recommend", "highly? recommend it", "would recommend"],
+    "praises": ["highly", "superb"],
+    "loves": ["love TARGET", "love TARGET a lot", "TARGET over TARGET"],
+    "cheers": ["superb"],
+}
+
+
+@pytest.fixture(scope="module")
+def small_parser() -> AnswerParser:
+    """A parser with a lexicon small enough to say exactly what must be found."""
+    return build_small_parser()
+
+
+def build_small_parser() -> AnswerParser:
+    assert set(REQUIRED_FAMILIES) <= set(SMALL_FAMILIES)
+    listed = "".join(
+        f'[[family]]\nname = "{name}"\npatterns = {patterns}\n' for name, patterns in SMALL_FAMILIES.items()
+    )
+    return AnswerParser(parse_lexicon(f"version = 1\nstock_words = ['used', 'safe']\n{listed}", "small.toml"))
+
+
+def list_sentences(batch: ParsedBatch, row: int = 0) -> list[str]:
+    places = np.flatnonzero(batch.sentence_answers == row).tolist()
+    found = [batch.sources[row].text[slice(*batch.sentence_range(place))].strip() for place in places]
+    return [sentence for sentence in found if sentence]
+
+
+def list_marked(batch: ParsedBatch, marks: NDArray[np.bool_], row: int = 0) -> list[str]:
+    first, last = batch.tokens.borders[row : row + 2]
+    return [text for text, is_marked in zip(batch.token_texts(row), marks[first:last], strict=True) if is_marked]
+
+
+def list_cues(batch: ParsedBatch, row: int = 0) -> list[tuple[str, str]]:
+    """Give each cue's family, and its text as it stands in the composed text."""
+    first = int(batch.tokens.borders[row])
+    return [
+        (
+            cue.family,
+            batch.sources[row].text[
+                batch.token_range(first + cue.start)[0] : batch.token_range(first + cue.end - 1)[1]
+            ],
+        )
+        for cue in batch.answer_cues(row)
+    ]
+
+
+def list_zones(batch: ParsedBatch) -> list[str]:
+    return [ZONES[zone] for zone in batch.zones.tolist()]
+
+
+def read_answers(batch: ParsedBatch) -> list[object]:
+    """Give all that is known of each answer by itself, as plain data."""
+    features = extract_features(batch)
+    names = np.array(features.names(np.arange(len(features.kinds))), dtype=object)
+    views: list[object] = []
+    for row in range(len(batch.answers)):
+        first, last = batch.tokens.borders[row : row + 2].tolist()
+        sentences = np.flatnonzero(batch.sentence_answers == row)
+        own = np.flatnonzero((features.tokens >= first) & (features.tokens < last))
+        of_tokens = (batch.flags, batch.offsets, batch.targets, batch.negated, batch.contrasted)
+        views.append(
+            (
+                batch.sources[row].text,
+                batch.token_texts(row),
+                [marks[first:last].tolist() for marks in of_tokens],
+                [batch.sentence_range(sentence) for sentence in sentences.tolist()],
+                batch.zones[sentences].tolist(),
+                batch.coverage[sentences].tolist(),
+                batch.answer_cues(row),
+                bool(batch.is_flipped[row]),
+                names[own].tolist(),
+                features.hashes[own].tolist(),
+                (features.tokens[own] - first).tolist(),
+            )
+        )
+    return views
+
+
+# What ends, joins and parts sentences and clauses, negates and does not, among words asked about and others.
+READ_PIECES = st.sampled_from(
+    [
+        "safe", "Safe", "peel", "Peels", "freckle", "no", "not", "no longer", "not only", "no doubt", "but",
+        "even though", "however", "because", "and", "which", "recommend", "7", "don't", ",", ".", "..", "...", "\u2026",
+        "!", "?!", "(", ")", '"', "-", " - ", "a-b", "\n", "\n\n", "\n- ", " ", "  ", "<br>", "\u200b",
+    ]
+)  # fmt: skip
+READ_TEXTS = (
+    st.lists(READ_PIECES, max_size=25).map(" ".join) | st.lists(READ_PIECES, max_size=15).map("".join) | MESSY
+).filter(str.strip)
+
+
+# ---------------------------------------------------------------- tokens and their places
+
+
+@given(st.lists(st.tuples(st.none() | MESSY, READ_TEXTS), max_size=5))
+@settings(deadline=None, max_examples=100)
+def test_tokens_and_sentences_stand_in_the_composed_text_where_the_batch_says(
+    parser: AnswerParser, rows: list[tuple[str | None, str]]
+) -> None:
+    batch = parser.parse([answer(text, headline=headline) for headline, text in rows])
+    assert len(batch.tokens.types) == batch.tokens.borders[-1] == batch.sentence_starts[-1] == len(batch.sentence_of)
+    for row, source in enumerate(batch.sources):
+        first, last = batch.tokens.borders[row : row + 2].tolist()
+        ranges = [batch.token_range(token) for token in range(first, last)]
+        assert [source.text[start:end] for start, end in ranges] == batch.token_texts(row)
+        spaces = [" " if has_space else "" for has_space in batch.tokens.has_space[first:last].tolist()]
+        joined = [text + space for text, space in zip(batch.token_texts(row), spaces, strict=True)]
+        assert "".join(joined) == source.text
+        sentences = np.flatnonzero(batch.sentence_answers == row).tolist()
+        assert [n for n in sentences for _ in range(*batch.sentence_starts[n : n + 2])] == batch.sentence_of[
+            first:last
+        ].tolist()
+        for sentence in sentences:
+            start, end = batch.sentence_starts[sentence : sentence + 2].tolist()
+            assert batch.sentence_range(sentence) == (ranges[start - first][0], ranges[end - 1 - first][1])
+
+
+def test_tokens_know_the_text_they_are_of_and_where_it_ends(small_parser: AnswerParser) -> None:
+    batch = small_parser.parse([answer("It is safe."), answer("\u200b"), answer("Yes")])
+    assert batch.tokens.borders.tolist() == [0, 4, 4, 5]
+    assert batch.tokens.text_of.tolist() == [0, 0, 0, 0, 2]
+    assert batch.tokens.ends.tolist() == [4, 4, 4, 4, 5]
+
+
+def test_a_batch_says_which_tokens_have_one_of_some_flags(small_parser: AnswerParser) -> None:
+    batch = small_parser.parse([answer("Safe? Yes, 7 days")])
+    assert list_marked(batch, batch.has(wordtypes.PUNCT)) == ["?", ","]
+    assert list_marked(batch, batch.has(wordtypes.ASKS, wordtypes.NUMBER)) == ["?", "7"]
+    assert list_marked(batch, batch.has(wordtypes.SPACE)) == []
+
+
 # ---------------------------------------------------------------- sentences
 
 
-def sentences(nlp: Language, text: str) -> list[str]:
-    found = [sentence.text.strip() for sentence in nlp(clean_text(text)).sents]
-    return [sentence for sentence in found if sentence]
+def sentences(parser: AnswerParser, text: str) -> list[str]:
+    return list_sentences(parser.parse([answer(text)]))
 
 
 @pytest.mark.parametrize(
@@ -240,23 +383,43 @@ def sentences(nlp: Language, text: str) -> list[str]:
         pytest.param("pain\n\nswelling", ["pain", "swelling"], id="an empty line"),
         pytest.param("Risks:\n- pain\n- scars", ["Risks:", "- pain", "- scars"], id="a list"),
         pytest.param("Great \U0001f600. Go \U0001f44d", ["Great \U0001f600.", "Go \U0001f44d"], id="emoji"),
+        pytest.param('"Go." They went.', ['"Go."', "They went."], id="an opening quote goes with what follows"),
+        pytest.param(" \n\nIt is safe. Go", ["It is safe.", "Go"], id="spaces before the first word"),
+        pytest.param("... and so on. Go", ["... and so on.", "Go"], id="points before the first word"),
         pytest.param("...", ["..."], id="nothing but points"),
     ],
 )  # fmt: skip
-def test_sentences_start_and_end_where_a_reader_sees_them(nlp: Language, text: str, expected: list[str]) -> None:
-    assert sentences(nlp, text) == expected
+def test_sentences_start_and_end_where_a_reader_sees_them(parser: AnswerParser, text: str, expected: list[str]) -> None:
+    assert sentences(parser, text) == expected
+
+
+@pytest.mark.parametrize("text", [" It is safe", '"It is safe', "\n\nIt is safe", ") It is safe"])
+def test_what_stands_before_the_first_word_makes_no_sentence_of_its_own(parser: AnswerParser, text: str) -> None:
+    batch = parser.parse([answer("One. Two"), answer(text), answer("Three")])
+    assert batch.sentence_answers.tolist() == [0, 0, 1, 2]
 
 
 @pytest.mark.parametrize("text", ["It is not\nsafe.", "pain\n\nswelling", "Not safe\nDo not try"])
-def test_the_line_ends_of_windows_change_no_sentence(nlp: Language, text: str) -> None:
-    assert sentences(nlp, text.replace("\n", "\r\n")) == sentences(nlp, text)
+def test_the_line_ends_of_windows_change_no_sentence(parser: AnswerParser, text: str) -> None:
+    assert sentences(parser, text.replace("\n", "\r\n")) == sentences(parser, text)
 
 
 @pytest.mark.parametrize("text", ["\u200b", "{{ voteCount }}", "<br>", "&nbsp;"])
-def test_an_answer_of_which_cleaning_leaves_nothing_has_no_sentences_and_no_features(nlp: Language, text: str) -> None:
-    for ((_, doc),) in parse_answers(nlp, [answer(text)]):
-        assert [s.text.strip() for s in doc.sents if s.text.strip()] == []
-        assert extract_features(doc).documents() == ("", "")
+def test_an_answer_of_which_cleaning_leaves_nothing_has_no_sentences_and_no_features(
+    parser: AnswerParser, text: str
+) -> None:
+    batch = parser.parse([answer(text)])
+    assert list_sentences(batch) == []
+    assert len(extract_features(batch).kinds) == 0
+
+
+@pytest.mark.parametrize("empty", ["\u200b", "{{ voteCount }}", "<br>"])
+def test_an_empty_answer_among_others_changes_nothing_of_theirs(parser: AnswerParser, empty: str) -> None:
+    answers = [answer("It is not safe"), answer("but a peel works. Any harm? No."), answer('" and not')]
+    (alone,) = read_answers(parser.parse([answer(empty)]))
+    one, two, three = read_answers(parser.parse(answers))
+    mixed = [answer(empty), answers[0], answer(empty), answer(empty), answers[1], answers[2], answer(empty)]
+    assert read_answers(parser.parse(mixed)) == [alone, one, alone, alone, two, three, alone]
 
 
 @pytest.mark.parametrize(
@@ -268,10 +431,121 @@ def test_an_answer_of_which_cleaning_leaves_nothing_has_no_sentences_and_no_feat
     ],
 )
 def test_a_headline_is_a_sentence_unless_the_body_goes_on_with_it(
-    nlp: Language, headline: str, text: str, expected: list[str]
+    parser: AnswerParser, headline: str, text: str, expected: list[str]
 ) -> None:
-    for ((_, doc),) in parse_answers(nlp, [answer(text, headline=headline)]):
-        assert [sentence.text.strip() for sentence in doc.sents] == expected
+    assert list_sentences(parser.parse([answer(text, headline=headline)])) == expected
+
+
+@pytest.mark.parametrize(
+    ("headline", "text", "expected"),
+    [
+        pytest.param(None, "One.", ["first"], id="the only sentence is the first"),
+        pytest.param(None, "One. Two.", ["first", "last"], id="two sentences"),
+        pytest.param(None, "One. Two. Three. Four.", ["first", "middle", "middle", "last"], id="four sentences"),
+        pytest.param("Safe", "One.", ["headline", "first"], id="a headline and one sentence"),
+        pytest.param("Safe? Yes", "One. Two.", ["headline", "headline", "first", "last"], id="a headline of two"),
+        pytest.param("Peels help", "a bit. Two. Three.", ["headline", "first", "last"], id="a headline that runs on"),
+        pytest.param("Peels help", "a bit", ["headline"], id="a headline that takes in all of the body"),
+        pytest.param("Safe", "\u200b", ["headline"], id="a headline and nothing else"),
+        pytest.param("\u200b", "One. Two.", ["first", "last"], id="a headline that cleaning empties"),
+        pytest.param(None, "\u200b", [], id="nothing at all"),
+    ],
+)
+def test_a_sentence_stands_in_the_headline_or_first_in_the_middle_or_last(
+    parser: AnswerParser, headline: str | None, text: str, expected: list[str]
+) -> None:
+    around = [answer("One. Two. Three."), answer(text, headline=headline), answer("One. Two. Three.", headline="Yes")]
+    three = ["first", "middle", "last"]
+    assert list_zones(parser.parse(around)) == [*three, *expected, "headline", *three]
+
+
+def start_sentences_plainly(doc: Doc) -> list[int]:
+    starts: list[int] = []
+    starts_next = False
+    for token in doc:
+        following = doc[token.i + 1] if token.i + 1 < len(doc) else None
+        ends = token.text[0] in ".!?\u2026" and not token.text.strip(".!?\u2026")
+        closes = ends or token.text in {'"', "'", ")", "]"}
+        if token.i == 0 or (starts_next and not token.is_space and not closes):
+            starts.append(token.i)
+            starts_next = False
+        if token.is_space and token.i > 0:
+            n_breaks = token.text.count("\n")
+            starts_next |= n_breaks > 1 or (n_breaks == 1 and following is not None and opens_line(following))
+        elif ends:
+            is_trail = token.text in {"...", "\u2026", ".."}
+            starts_next = not is_trail or following is None or not following.is_lower
+    return starts
+
+
+def opens_line(token: Token) -> bool:
+    return bool(token.is_title or token.is_upper or token.is_digit or token.text in {"-", "*", "\u2022", "\u00b7"})
+
+
+@given(st.lists(READ_TEXTS, max_size=6))
+@settings(deadline=None, max_examples=150)
+def test_sentences_are_those_that_reading_token_by_token_gives(parser: AnswerParser, texts: list[str]) -> None:
+    batch = parser.parse([answer(text) for text in texts])
+    expected = [
+        int(first) + start
+        for source, first in zip(batch.sources, batch.tokens.borders[:-1], strict=True)
+        for start in start_sentences_plainly(parser.nlp.make_doc(source.text))
+    ]
+    assert batch.sentence_starts.tolist() == [*expected, len(batch.tokens.types)]
+
+
+# ---------------------------------------------------------------- sentences that readers marked
+
+
+@pytest.mark.parametrize(
+    ("spans", "expected"),
+    [
+        pytest.param([], [False] * 4, id="nothing"),
+        pytest.param([("headline", 0, 7)], [True, False, False, False], id="the headline"),
+        pytest.param([("text", 0, 7)], [False, True, False, False], id="offsets count in each field by itself"),
+        pytest.param([("text", 9, 10)], [False, False, True, False], id="one character"),
+        pytest.param([("text", 5, 12)], [False, True, True, False], id="over a sentence's end"),
+        pytest.param([("text", 7, 10)], [False, True, True, False], id="a character of each"),
+        pytest.param([("text", 8, 9)], [False] * 4, id="the space between two sentences"),
+        pytest.param([("text", 10, 10)], [False] * 4, id="a stretch without characters"),
+        pytest.param([("text", 12, 9)], [False] * 4, id="a stretch that ends before it starts"),
+        pytest.param([("text", 0, 99)], [False, True, True, True], id="all of the text and more"),
+        pytest.param([("text", 20, 23), ("headline", 1, 2)], [True, False, False, True], id="two stretches"),
+    ],
+)
+def test_a_sentence_is_marked_where_it_shares_a_character_with_a_stretch_of_the_record(
+    parser: AnswerParser, spans: list[tuple[Literal["headline", "text"], int, int]], expected: list[bool]
+) -> None:
+    batch = parser.parse([answer("One. Two."), answer("It hurt. It works. Try it.", headline="On peels"), answer("No")])
+    marked = batch.mark_sentences([(), [MarkedSpan(field=f, start=s, end=e) for f, s, e in spans], ()])
+    assert marked.tolist() == [False, False, *expected, False]
+
+
+def test_a_sentence_of_a_cleaned_text_is_marked_by_the_characters_of_the_record(parser: AnswerParser) -> None:
+    text = "<b>It&nbsp;is safe.</b>   bo\u200btox works"
+    start = text.index("tox")
+    batch = parser.parse([answer(text)])
+    assert list_sentences(batch) == ["It is safe.", "botox works"]
+    assert batch.mark_sentences([[MarkedSpan(field="text", start=start, end=start + 1)]]).tolist() == [False, True]
+    assert batch.mark_sentences([[MarkedSpan(field="text", start=0, end=start - 9)]]).tolist() == [True, False]
+
+
+@given(st.none() | MESSY, READ_TEXTS, st.data())
+@settings(deadline=None, max_examples=80)
+def test_a_passage_of_a_sentence_marks_that_sentence(
+    parser: AnswerParser, headline: str | None, text: str, data: st.DataObject
+) -> None:
+    batch = parser.parse([answer(text, headline=headline)])
+    passages = [
+        (n, p) for n in range(len(batch.zones)) for p in batch.sources[0].locate(*batch.sentence_range(n)) if p.quote
+    ]
+    if passages:
+        sentence, passage = data.draw(st.sampled_from(passages))
+        span = MarkedSpan(field=passage.field, start=passage.start, end=passage.end)
+        marked = batch.mark_sentences([[span]])
+        # A neighbour may be marked too: both may come of one entity of the record.
+        assert marked[sentence]
+        assert set(np.flatnonzero(marked).tolist()) <= {sentence - 1, sentence, sentence + 1}
 
 
 # ---------------------------------------------------------------- cues
@@ -279,52 +553,88 @@ def test_a_headline_is_a_sentence_unless_the_body_goes_on_with_it(
 CONTRACTIONS = ["don't", "dont", "do not", "don\u2019t", "don`t", "Don't", "Dont", "DO NOT", "DON'T", "DONT"]
 
 
-@pytest.fixture(scope="module")
-def small_nlp() -> Language:
-    """A pipeline with a lexicon small enough to say exactly what must be found."""
-    families = {
-        "negation": ["no", "not", "no longer"],
-        "pseudo_negation": ["not only"],
-        "contrast": ["but", "even though"],
-        "question_flip": ["any harm"],
-        "recommends": ["recommend", "highly? recommend it", "would recommend"],
-        "praises": ["highly"],
-    }
-    assert set(REQUIRED_FAMILIES) <= set(families)
-    listed = "".join(f'[[family]]\nname = "{name}"\npatterns = {patterns}\n' for name, patterns in families.items())
-    return build_nlp(parse_lexicon(f"version = 1\nstock_words = ['used', 'safe']\n{listed}", "small.toml"))
+def cues(parser: AnswerParser, text: str, *, question: str = "?") -> list[tuple[str, str]]:
+    return list_cues(parser.parse([answer(text, question=question)]))
 
 
-def cues(nlp: Language, text: str, *, target_words: Collection[str] = ()) -> list[tuple[str, str]]:
-    doc = nlp.make_doc(clean_text(text))
-    doc._.target_words = frozenset(target_words)
-    doc = nlp(doc)
-    return [(cue.family, doc[cue.start : cue.end].text) for cue in doc._.cues]
-
-
-def test_the_longest_wording_of_a_family_counts_and_other_families_are_found_inside(small_nlp: Language) -> None:
-    assert cues(small_nlp, "I highly recommend it, and recommend more.") == [
+def test_the_longest_wording_of_a_family_counts_and_other_families_are_found_inside(
+    small_parser: AnswerParser,
+) -> None:
+    assert cues(small_parser, "I highly recommend it, and recommend more.") == [
         ("praises", "highly"),
         ("recommends", "highly recommend it"),
         ("recommends", "recommend"),
     ]
 
 
+def test_the_first_of_two_overlapping_wordings_of_a_family_counts(small_parser: AnswerParser) -> None:
+    assert cues(small_parser, "I would recommend it") == [("recommends", "would recommend")]
+
+
+def test_families_that_share_a_wording_come_in_the_order_of_the_lexicon(small_parser: AnswerParser) -> None:
+    assert cues(small_parser, "Superb, but superb") == [
+        ("praises", "Superb"),
+        ("cheers", "Superb"),
+        ("contrast", "but"),
+        ("praises", "superb"),
+        ("cheers", "superb"),
+    ]
+    assert small_parser.families == tuple(SMALL_FAMILIES)
+
+
 @pytest.mark.parametrize("text", ["would recommend", "would  recommend", "would\nrecommend", "Would\tRecommend"])
-def test_a_wording_is_found_however_its_words_are_spaced(small_nlp: Language, text: str) -> None:
-    assert [family for family, _ in cues(small_nlp, text)] == ["recommends"]
-    assert cues(small_nlp, text)[0][1].split() == text.split()
+def test_a_wording_is_found_however_its_words_are_spaced(small_parser: AnswerParser, text: str) -> None:
+    ((family, found),) = cues(small_parser, text)
+    assert family == "recommends"
+    assert found.split() == text.split()
 
 
-def test_a_wording_is_not_found_across_a_sentence_end(small_nlp: Language) -> None:
-    assert ("recommends", "would recommend") not in cues(small_nlp, "Yes I would. recommend")
+def test_a_wording_is_not_found_across_a_sentence_end(small_parser: AnswerParser) -> None:
+    assert ("recommends", "would recommend") not in cues(small_parser, "Yes I would. recommend")
+
+
+def test_a_wording_is_not_found_across_two_answers(small_parser: AnswerParser) -> None:
+    batch = small_parser.parse([answer(text) for text in ("I would", "recommend", "I love", "peels", "over peels")])
+    assert [list_cues(batch, row) for row in range(5)] == [[], [("recommends", "recommend")], [], [], []]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("I love peels.", ["love peels"], id="one word"),
+        pytest.param("I LOVE Peeling", ["LOVE Peeling"], id="in any form"),
+        pytest.param("I love peels freckle peel now", ["love peels freckle peel"], id="several words are one mention"),
+        pytest.param("love a peel", [], id="a strange word between"),
+        pytest.param("love TARGET", [], id="the mark itself is no mention"),
+        pytest.param("love", [], id="no mention"),
+        pytest.param("love peels a lot", ["love peels a lot"], id="the longest at a place"),
+        pytest.param("love peels a bit", ["love peels"], id="a longer one that breaks off"),
+        pytest.param("peel peels over freckles", ["peel peels over freckles"], id="two mentions"),
+        pytest.param("love peels over freckles", ["love peels"], id="the first of two"),
+        pytest.param("love peels over, peels over freckle", ["love peels", "peels over freckle"], id="both"),
+    ],
+)
+def test_a_wording_may_hold_mentions_of_what_is_asked_about(
+    small_parser: AnswerParser, text: str, expected: list[str]
+) -> None:
+    found = cues(small_parser, text, question="Can a peel fade a freckle?")
+    assert found == [("loves", wording) for wording in expected]
+    around = [answer("love", question="Can a peel fade a freckle?")] * 3
+    around[1] = answer(text, question="Can a peel fade a freckle?")
+    assert list_cues(small_parser.parse(around), 1) == found
+
+
+def test_a_word_that_is_asked_about_still_counts_in_wordings_without_a_mention(small_parser: AnswerParser) -> None:
+    assert cues(small_parser, "would recommend", question="Who would recommend it?") == [
+        ("recommends", "would recommend")
+    ]
 
 
 @pytest.mark.parametrize("form", CONTRACTIONS)
-def test_a_negated_verb_gives_the_same_cues_and_scope_however_it_is_written(nlp: Language, form: str) -> None:
+def test_a_negated_verb_gives_the_same_cues_and_scope_however_it_is_written(parser: AnswerParser, form: str) -> None:
     def read(text: str) -> tuple[list[str], list[str]]:
-        doc = nlp(clean_text(text))
-        return [cue.family for cue in doc._.cues], negated(doc)
+        batch = parser.parse([answer(text)])
+        return [cue.family for cue in batch.answer_cues(0)], list_marked(batch, batch.negated)
 
     assert read(f"I {form} recommend this") == read("I do not recommend this")
 
@@ -334,25 +644,29 @@ def test_a_negated_verb_gives_the_same_cues_and_scope_however_it_is_written(nlp:
     [("can't", "can not"), ("cannot", "can not"), ("won't", "will not"), ("isn't", "is not"), ("doesnt", "does not"),
      ("shouldn't", "should not"), ("SHOULDN'T", "should not"), ("CANNOT", "can not"), ("Wouldn't", "would not")],
 )  # fmt: skip
-def test_a_contraction_negates_as_its_long_form_does(nlp: Language, short: str, full: str) -> None:
-    assert negated(nlp(f"it {short} hurt")) == negated(nlp(f"it {full} hurt")) == ["hurt"]
+def test_a_contraction_negates_as_its_long_form_does(parser: AnswerParser, short: str, full: str) -> None:
+    assert negated(parser, f"it {short} hurt") == negated(parser, f"it {full} hurt") == ["hurt"]
 
 
-def test_every_wording_of_the_lexicon_is_found_in_its_own_family(nlp: Language) -> None:
+def test_every_wording_of_the_lexicon_is_found_in_its_own_family(parser: AnswerParser) -> None:
     phrases = parse_lexicon(default_lexicon_text(), "cues.toml").phrases()
-    pairs = [(name, wording) for name, wordings in phrases.items() for wording in wordings]
-    plain = [pair for pair in pairs if TARGET not in pair[1]]
-    assert [pair for pair in plain if pair not in cues(nlp, pair[1])] == []
-    with_target = [(name, wording.replace(TARGET, "peel peels")) for name, wording in pairs if TARGET in wording]
-    assert with_target
-    assert [pair for pair in with_target if pair not in cues(nlp, pair[1], target_words=("peel",))] == []
+    pairs = [
+        (name, wording.replace(TARGET, "peel peels"), "A peel?" if TARGET in wording else "?")
+        for name, wordings in phrases.items()
+        for wording in wordings
+    ]
+    assert {question for _, _, question in pairs} == {"A peel?", "?"}
+    batches = parse_answers(parser, [answer(wording, question=question) for _, wording, question in pairs])
+    found = [list_cues(batch, row) for batch in batches for row in range(len(batch.answers))]
+    assert [pair for pair, listed in zip(pairs, found, strict=True) if pair[:2] not in listed] == []
 
 
 # ---------------------------------------------------------------- negation and contrast
 
 
-def negated(doc: Doc) -> list[str]:
-    return [token.text for token in doc if token._.is_negated]
+def negated(parser: AnswerParser, text: str) -> list[str]:
+    batch = parser.parse([answer(text)])
+    return list_marked(batch, batch.negated)
 
 
 @pytest.mark.parametrize(
@@ -381,8 +695,13 @@ def negated(doc: Doc) -> list[str]:
         pytest.param("It is safe", [], id="no negation"),
     ],
 )
-def test_a_negation_reaches_exactly_these_tokens(nlp: Language, text: str, expected: list[str]) -> None:
-    assert negated(nlp(clean_text(text))) == expected
+def test_a_negation_reaches_exactly_these_tokens(parser: AnswerParser, text: str, expected: list[str]) -> None:
+    assert negated(parser, text) == expected
+
+
+def test_a_negation_at_an_answers_end_does_not_reach_into_the_next(parser: AnswerParser) -> None:
+    batch = parser.parse([answer("It is not"), answer("safe at all"), answer("not"), answer("\u200b"), answer("safe")])
+    assert not batch.negated.any()
 
 
 @pytest.mark.parametrize(
@@ -392,112 +711,263 @@ def test_a_negation_reaches_exactly_these_tokens(nlp: Language, text: str, expec
         pytest.param("It hurts. But it works. It does.", ["it", "works", "."], id="in its sentence alone"),
         pytest.param("It works even though it hurts", ["it", "hurts"], id="after the whole of a wording"),
         pytest.param("It hurts but works but hurts", ["works", "but", "hurts"], id="from the first of two"),
+        pytest.param("It works but", [], id="nothing follows"),
         pytest.param("It works.", [], id="no contrast"),
     ],
 )
-def test_what_follows_a_contrast_is_marked(small_nlp: Language, text: str, expected: list[str]) -> None:
-    assert [token.text for token in small_nlp(text) if token._.follows_contrast] == expected
+def test_what_follows_a_contrast_is_marked(small_parser: AnswerParser, text: str, expected: list[str]) -> None:
+    batch = small_parser.parse([answer("So but"), answer(text), answer("it works")])
+    assert list_marked(batch, batch.contrasted, 1) == expected
+    assert batch.contrasted.sum() == len(expected)
 
 
-def test_a_token_knows_the_families_it_belongs_to(small_nlp: Language) -> None:
-    doc = small_nlp("I highly recommend it")
-    assert [token._.cues for token in doc] == [[], ["praises", "recommends"], ["recommends"], ["recommends"]]
+@pytest.mark.parametrize("text", ["It works, but no doubt it hurts.", "It works, however not only here."])
+def test_a_contrast_before_a_negation_that_is_none_is_a_contrast(parser: AnswerParser, text: str) -> None:
+    assert parser.parse([answer(text)]).contrasted[-2]
+
+
+def test_a_token_may_belong_to_several_families(small_parser: AnswerParser) -> None:
+    found = small_parser.parse([answer("I highly recommend it")]).answer_cues(0)
+    families = [[cue.family for cue in found if cue.start <= token < cue.end] for token in range(4)]
+    assert families == [[], ["praises", "recommends"], ["recommends"], ["recommends"]]
+
+
+CLAUSE_BORDERS = {",", ";", ":", ".", "..", "...", "\u2026", "!", "?", "(", ")", "--", "/", "\n", "\n\n"}
+CLAUSE_WORDS = {"because", "so", "which", "who", "since", "as", "if", "unless", "and"}
+
+
+def mark_scopes_plainly(doc: Doc, found: list[Cue]) -> tuple[list[int], list[int]]:
+    pseudo = {i for cue in found if cue.family == "pseudo_negation" for i in range(cue.start, cue.end)}
+    plain = [cue for cue in found if pseudo.isdisjoint(range(cue.start, cue.end))]
+    contrasts = {cue.start: cue.end for cue in plain if cue.family == "contrast"}
+    starts = start_sentences_plainly(doc)
+    negated: set[int] = set()
+    contrasted: set[int] = set()
+    for start, end in pairwise([*starts, len(doc)]):
+        first = min((place for place in contrasts if start <= place < end), default=None)
+        if first is not None:
+            contrasted.update(range(contrasts[first], end))
+        for cue in plain:
+            if cue.family == "negation" and start <= cue.end - 1 < end:
+                for place in range(cue.end, min(cue.end + 8, end)):
+                    is_dash = doc[place].text == "-" and doc[place - 1].whitespace_
+                    is_clause = place > cue.end and doc[place].norm_ in CLAUSE_WORDS
+                    if place in contrasts or doc[place].text in CLAUSE_BORDERS or is_dash or is_clause:
+                        break
+                    negated.add(place)
+    return sorted(negated), sorted(contrasted)
+
+
+@given(st.lists(READ_TEXTS, max_size=6))
+@settings(deadline=None, max_examples=150)
+def test_scopes_and_contrasts_are_those_that_reading_token_by_token_gives(
+    parser: AnswerParser, texts: list[str]
+) -> None:
+    batch = parser.parse([answer(text) for text in texts])
+    for row, source in enumerate(batch.sources):
+        first, last = batch.tokens.borders[row : row + 2]
+        expected = mark_scopes_plainly(parser.nlp.make_doc(source.text), batch.answer_cues(row))
+        marks = (batch.negated[first:last], batch.contrasted[first:last])
+        assert tuple(np.flatnonzero(mark).tolist() for mark in marks) == expected
 
 
 # ---------------------------------------------------------------- targets and the question
 
 
-def targets(nlp: Language, record: AnswerRecord) -> list[str]:
-    return [token.text for ((_, doc),) in parse_answers(nlp, [record]) for token in doc if token._.is_target]
+def targets(parser: AnswerParser, record: AnswerRecord) -> list[str]:
+    batch = parser.parse([record])
+    return list_marked(batch, batch.targets)
 
 
-def test_targets_are_the_content_words_of_the_question_in_any_form(small_nlp: Language) -> None:
+def test_targets_are_the_content_words_of_the_question_in_any_form(small_parser: AnswerParser) -> None:
     record = answer(
         "Peeling fades freckles, is used a lot and is safe.", question="Can I use peels to fade my freckle?"
     )
-    assert targets(small_nlp, record) == ["Peeling", "fades", "freckles"]
+    assert targets(small_parser, record) == ["Peeling", "fades", "freckles"]
 
 
-def test_targets_are_those_of_the_proposition_where_there_is_one(small_nlp: Language) -> None:
+def test_targets_are_those_of_the_proposition_where_there_is_one(small_parser: AnswerParser) -> None:
     record = answer("Lasers beat peels.", question="Do lasers hurt?", proposition="a peel")
-    assert targets(small_nlp, record) == ["peels"]
+    assert targets(small_parser, record) == ["peels"]
 
 
 @pytest.mark.parametrize("nothing", ["Is it safe?", "Used?", "To be or not to be?", "?"])
-def test_a_question_of_stock_and_stop_words_names_no_target(small_nlp: Language, nothing: str) -> None:
-    assert targets(small_nlp, answer("It is used to be safe, or not to be?", question=nothing)) == []
+def test_a_question_of_stock_and_stop_words_names_no_target(small_parser: AnswerParser, nothing: str) -> None:
+    record = answer("It is used to be safe, or not to be?", question=nothing)
+    assert targets(small_parser, record) == []
+    assert not small_parser.parse([record]).coverage.any()
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "expected"),
+    [
+        pytest.param("Can peels fade freckles?", "A peel. Freckles fade. No.", [1 / 3, 2 / 3, 0], id="in any form"),
+        pytest.param("Can peels fade freckles?", "Peels fade a freckle", [1], id="all of it"),
+        pytest.param("Can peels fade freckles?", "A peel is a peel is peeling", [1 / 3], id="a word counts once"),
+        pytest.param("A peel for peeling peels?", "A peel", [1], id="a word of the question counts once"),
+        pytest.param("Is it safe?", "It is safe", [0], id="nothing is asked about"),
+    ],
+)
+def test_a_sentence_covers_the_share_of_the_words_asked_about_that_it_mentions(
+    small_parser: AnswerParser, question: str, text: str, expected: list[float]
+) -> None:
+    around = answer("A peel. No.", question="Peel or laser?")
+    batch = small_parser.parse([around, answer(text, question=question), around])
+    assert batch.coverage.tolist() == pytest.approx([0.5, 0, *expected, 0.5, 0])
+
+
+def test_of_a_proposition_it_is_the_words_of_the_proposition_that_a_sentence_covers(small_parser: AnswerParser) -> None:
+    record = answer("A laser. A peel.", question="Does a laser hurt more?", proposition="a peel or acid")
+    assert small_parser.parse([record]).coverage.tolist() == [0, 0.5]
+
+
+ASKED = st.lists(
+    st.sampled_from(["peel", "peels", "freckle", "fading", "laser", "safe", "the"]), min_size=1, max_size=5
+)
+
+
+@given(st.lists(st.tuples(ASKED, st.none() | ASKED, ASKED, ASKED), max_size=5))
+@settings(deadline=None, max_examples=80)
+def test_each_answer_of_a_batch_is_read_by_its_own_question(
+    small_parser: AnswerParser, rows: list[tuple[list[str], list[str] | None, list[str], list[str]]]
+) -> None:
+    batch = small_parser.parse(
+        [
+            answer(
+                f"{' '.join(one)}. {' '.join(other)}",
+                question=" ".join(question),
+                proposition=None if proposition is None else " ".join(proposition),
+            )
+            for question, proposition, one, other in rows
+        ]
+    )
+    mentioned, coverage = [], []
+    for question, proposition, one, other in rows:
+        wanted = {stem(word) for word in (proposition or question) if word not in {"safe", "the"}}
+        mentioned += [stem(word) in wanted for word in [*one, ".", *other]]
+        coverage += [len({stem(word) for word in said} & wanted) / max(len(wanted), 1) for said in (one, other)]
+    assert batch.targets.tolist() == mentioned
+    assert batch.coverage.tolist() == pytest.approx(coverage)
 
 
 @pytest.mark.parametrize(
     ("question", "flipped"),
     [("Is there any harm in a peel?", True), ("ANY HARM?", True), ("Does a peel work?", False)],
 )
-def test_a_question_is_flipped_where_a_plain_no_supports(small_nlp: Language, question: str, flipped: bool) -> None:
-    for ((_, doc),) in parse_answers(small_nlp, [answer("No.", question=question)]):
-        assert doc._.is_flipped is flipped
+def test_a_question_is_flipped_where_a_plain_no_supports(
+    small_parser: AnswerParser, question: str, flipped: bool
+) -> None:
+    batch = small_parser.parse([answer("No.", question=q) for q in ("Why?", question, "What harm?", question)])
+    assert batch.is_flipped.tolist() == [False, flipped, False, flipped]
 
 
-@pytest.mark.parametrize(
-    ("words", "expected"),
-    [
-        pytest.param(["inject", "injected", "injecting", "injection", "injections"], "inject", id="verb and noun"),
-        pytest.param(["biopsy", "biopsies"], "biops", id="y and ies"),
-        pytest.param(["nose", "noses"], "nos", id="e and es"),
-        pytest.param(["lip"], "lip", id="a short word"),
-        pytest.param(["less"], "less", id="a double s"),
-        pytest.param([""], "", id="nothing"),
-    ],
-)
-def test_forms_of_a_word_have_one_stem(words: list[str], expected: str) -> None:
-    assert {stem(word) for word in words} == {expected}
+def test_the_question_alone_says_whether_it_is_flipped(small_parser: AnswerParser) -> None:
+    of_proposition = answer("Any harm? No.", question="Is a peel good?", proposition="any harm in a peel")
+    of_question = answer("No.", question="Any harm in a peel?", proposition="a peel is good")
+    assert small_parser.parse([of_proposition, of_question]).is_flipped.tolist() == [False, True]
 
 
 # ---------------------------------------------------------------- batches and memory
 
+ROWS = st.lists(st.tuples(st.sampled_from(["Any harm in a peel?", "Do fillers last?"]), READ_TEXTS), max_size=9)
 
-@given(
-    st.lists(
-        st.tuples(st.sampled_from(["Any harm in a peel?", "Do fillers last?"]), MESSY.filter(str.strip)), max_size=9
-    )
-)
+
+def read_all(parser: AnswerParser, answers: list[AnswerRecord], batch_size: int) -> list[object]:
+    batches = parse_answers(parser, answers, batch_size=batch_size)
+    return [view for batch in batches for view in read_answers(batch)]
+
+
+@given(ROWS)
 @settings(deadline=None, max_examples=30)
-def test_features_do_not_depend_on_the_batch_size(nlp: Language, rows: list[tuple[str, str]]) -> None:
+def test_nothing_of_an_answer_depends_on_the_batch_size(parser: AnswerParser, rows: list[tuple[str, str]]) -> None:
     answers = [answer(text, question=question) for question, text in rows]
-
-    def read(batch_size: int) -> list[object]:
-        batches = parse_answers(nlp, answers, batch_size=batch_size)
-        return [extract_features(doc) for batch in batches for _, doc in batch]
-
-    assert read(1) == read(2) == read(7)
+    assert read_all(parser, answers, 1) == read_all(parser, answers, 2) == read_all(parser, answers, 7)
 
 
-def test_answers_come_back_in_order_and_in_batches_of_the_size_asked_for(nlp: Language) -> None:
+@given(ROWS)
+@settings(deadline=None, max_examples=30)
+def test_nothing_of_an_answer_depends_on_what_was_parsed_before(
+    parser: AnswerParser, rows: list[tuple[str, str]]
+) -> None:
+    answers = [answer(text, question=question) for question, text in rows]
+    known = read_all(parser, answers, 9)
+    with pytest.MonkeyPatch.context() as patch:
+        # Every batch begins a table of its own, and is read inside a memory zone or outside.
+        patch.setattr(parse, "_MAX_TYPES", -1)
+        patch.setattr(parse, "_WARM_UP_ANSWERS", 0)
+        assert read_all(parser, answers[::-1], 2) == known[::-1]
+        patch.setattr(parse, "_WARM_UP_ANSWERS", 1 << 60)
+        assert read_all(parser, answers, 9) == known
+
+
+def test_answers_come_back_in_order_and_in_batches_of_the_size_asked_for(parser: AnswerParser) -> None:
     answers = [answer(f"Answer {n}.") for n in range(5)]
-    batches = [[record for record, _ in batch] for batch in parse_answers(nlp, answers, batch_size=2)]
+    batches = [list(batch.answers) for batch in parse_answers(parser, iter(answers), batch_size=2)]
     assert batches == [answers[:2], answers[2:4], answers[4:]]
 
 
-def test_no_answers_give_no_batches(nlp: Language) -> None:
-    assert list(parse_answers(nlp, [])) == []
+def test_no_answers_give_no_batches(parser: AnswerParser) -> None:
+    assert list(parse_answers(parser, [])) == []
 
 
-def test_a_stream_of_new_words_does_not_grow_the_vocabulary_and_plain_data_survives(nlp: Language) -> None:
+def test_an_empty_batch_has_no_tokens_no_sentences_and_no_cues(parser: AnswerParser) -> None:
+    batch = parser.parse([])
+    assert (batch.tokens.borders.tolist(), batch.sentence_starts.tolist()) == ([0], [0])
+    arrays: list[NDArray[np.generic]] = [
+        batch.flags,
+        batch.offsets,
+        batch.targets,
+        batch.negated,
+        batch.contrasted,
+        batch.sentence_of,
+    ]
+    arrays += [batch.sentence_answers, batch.zones, batch.coverage, batch.is_flipped, *batch.cues]
+    assert [array.shape for array in arrays] == [(0,)] * len(arrays)
+    assert batch.mark_sentences([]).shape == (0,)
+    assert batch.sentence_ranges.shape == (0, 2)
+    assert len(extract_features(batch).kinds) == 0
+
+
+def new_words(n_answers: int) -> list[AnswerRecord]:
+    """Give answers of twenty words each that no other answer has."""
     random = np.random.default_rng(7)
-    words = ["".join(row) for row in random.choice(list("bcdfghjklmnpqrstvwxz"), size=(6000, 12))]
-    answers = [answer(" ".join(words[n : n + 20]), question=f"Is {words[n]} safe?") for n in range(0, len(words), 20)]
-
-    def read_all() -> list[tuple[str, str]]:
-        batches = parse_answers(nlp, answers, batch_size=16)
-        return [extract_features(doc).documents() for batch in batches for _, doc in batch]
-
-    n_strings = len(nlp.vocab.strings)
-    first, second = read_all(), read_all()
-    assert len(nlp.vocab.strings) < n_strings + 100
-    assert first == second
-    assert words[1] in first[0][0].split(" ")
+    words = ["".join(row) for row in random.choice(list("bcdfghjklmnpqrstvwxz"), size=(20 * n_answers, 12))]
+    return [answer(" ".join(words[n : n + 20]), question=f"Is {words[n]} safe?") for n in range(0, 20 * n_answers, 20)]
 
 
-@pytest.mark.parametrize("text", ["It works, but no doubt it hurts.", "It works, however not only here."])
-def test_a_contrast_before_a_negation_that_is_none_is_a_contrast(nlp: Language, text: str) -> None:
-    doc = nlp(text)
-    assert doc[len(doc) - 2]._.follows_contrast
+def test_a_stream_of_new_words_does_not_grow_the_vocabulary_and_plain_data_survives(parser: AnswerParser) -> None:
+    for _ in parse_answers(parser, [answer("Fine.")] * parse._WARM_UP_ANSWERS):
+        pass
+    answers = new_words(300)
+    n_strings, n_lexemes = len(parser.nlp.vocab.strings), len(list(parser.nlp.vocab))
+    batches = list(parse_answers(parser, answers, batch_size=16))
+    assert len(parser.nlp.vocab.strings) < n_strings + 100
+    assert len(list(parser.nlp.vocab)) < n_lexemes + 100
+    first = [view for batch in batches for view in read_answers(batch)]
+    assert first == read_all(parser, answers, 16)
+    assert answers[0].text.split()[1] in batches[0].token_texts(0)
+    assert answers[0].text.split()[1] in extract_features(batches[0]).names(np.arange(20))
+
+
+def test_the_words_of_the_first_answers_alone_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parse, "_WARM_UP_ANSWERS", 32)
+    parser = build_small_parser()
+    answers = new_words(200)
+    sizes = [len(parser.nlp.vocab.strings) for _ in parse_answers(parser, answers, batch_size=16)]
+    assert sizes[0] < sizes[1] == sizes[2] == sizes[-1]
+    assert answers[0].text.split()[-1] in parser.nlp.vocab.strings
+    assert answers[-1].text.split()[-1] not in parser.nlp.vocab.strings
+
+
+def test_a_full_table_of_types_is_begun_anew_and_nothing_else_changes(
+    small_parser: AnswerParser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = new_words(40)
+    expected = read_all(small_parser, answers, 4)
+    monkeypatch.setattr(parse, "_MAX_TYPES", 200)
+    batches = list(parse_answers(small_parser, answers, batch_size=4))
+    tables = {id(batch.table): batch.table for batch in batches}
+    assert len(tables) > 2
+    # A table is begun anew before a batch, so one batch may take it past the limit.
+    assert max(map(len, tables.values())) <= 200 + 4 * 21
+    assert [view for batch in batches for view in read_answers(batch)] == expected

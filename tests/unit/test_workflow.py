@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import product
 from math import log
 from pathlib import Path
 from typing import Any
@@ -13,26 +14,32 @@ import pytest
 
 from pipeline.aggregate import ConsensusRule
 from pipeline.errors import BadInput, WrongUsage
+from pipeline.estimator import ClassifierConfig
 from pipeline.ingest import ReadOptions
-from pipeline.persistence import find_model, read_folder
+from pipeline.persistence import find_model, load_model, read_folder
 from pipeline.schema import AnswerRecord, LabelScheme
 from pipeline.workflow import (
     BATCH_SIZE,
+    MAX_EXPLAINED_WORDS,
     Classifier,
     Intake,
     LabelledData,
     classify_sources,
     default_scheme,
+    evaluate_model,
     explain_text,
     ingest_sources,
     parse_scheme,
     read_labelled,
+    read_weights,
     render_report,
     report_format,
     report_sources,
+    train_model,
     write_report,
 )
 
+CONFIG = ClassifierConfig(min_answers=1, relevance_min_sentences=2)
 QUESTION = "Is a night guard worth it?"
 TEXTS = [
     "Yes, I recommend it to everyone who grinds.",
@@ -65,7 +72,7 @@ def intake_of(*sources: str, said: list[str] | None = None) -> Intake:
     return Intake(sources, ReadOptions(), heard.append)
 
 
-def silent(_: int) -> None:
+def silent(_: object) -> None:
     pass
 
 
@@ -306,25 +313,76 @@ def test_a_written_report_is_the_rendered_one(tmp_path: Path, calls: list[dict[s
 # ---------------------------------------------------------------- explaining
 
 
-@pytest.mark.parametrize("text", [*TEXTS, "x", "Not safe. " * 40], ids=repr)
-def test_an_explanation_adds_up_to_the_log_odds_of_its_posteriors(text: str) -> None:
-    found = explain_text(QUESTION, text, "default")
-    total = found["intercept"] + sum(word["weight"] for word in found["words"]) + found["rest"]["weight"]
-    assert total == pytest.approx(found["total"], abs=2e-3)
+EXPLAINED = [
+    *TEXTS,
+    "x",
+    "\u200b",
+    "{{ vote }}",
+    "Not safe. " * 40,
+    "Is it? No!\n\nI would not; but it works, so they say.",
+]
+
+
+@pytest.mark.parametrize("headline", [None, "Not safe at all", "I would not recommend"])
+@pytest.mark.parametrize("text", EXPLAINED, ids=repr)
+def test_an_explanation_adds_up_by_sentence_and_by_cue_and_word_to_the_log_odds_of_its_posteriors(
+    text: str, headline: str | None
+) -> None:
+    found = explain_text(QUESTION, text, "default", headline=headline)
+    by_sentence = found["intercept"] + sum(sentence["weight"] for sentence in found["sentences"])
+    assert by_sentence == pytest.approx(found["total"], abs=5e-5 * (2 + len(found["sentences"])))
+    parts = [*found["cues"], *found["words"], found["rest"]]
+    by_part = found["intercept"] + sum(part["weight"] for part in parts)
+    assert by_part == pytest.approx(found["total"], abs=5e-5 * (2 + len(parts)))
     logs = {name: log(p) for name, p in found["posteriors"].items() if p > 0.002}
     if len(logs) == len(found["posteriors"]):
         expected = logs[found["stance"]] - sum(logs.values()) / len(logs)
         assert found["total"] == pytest.approx(expected, abs=0.03)
 
 
+FIELDS = {
+    "text": "I wouldn\u2019t do  it; it is not safe! Ask your dentist &amp; see.",
+    "headline": "Please don\u2019t",
+}
+
+
 def test_an_explanation_quotes_the_records_own_words_strongest_first() -> None:
-    fields = {"text": "I wouldn\u2019t do  it; it is not safe!", "headline": "Please don\u2019t"}
-    found = explain_text(QUESTION, fields["text"], "default", headline=fields["headline"])
-    assert {word["field"] for word in found["words"]} == {"headline", "text"}
-    for part in (*found["words"], *found["evidence"]):
-        assert fields[part["field"]][part["start"] : part["end"]] == part["quote"]
-    weights = [abs(word["weight"]) for word in found["words"]]
-    assert weights == sorted(weights, reverse=True)
+    found = explain_text(QUESTION, FIELDS["text"], "default", headline=FIELDS["headline"])
+    assert {part["field"] for part in (*found["words"], *found["cues"])} == {"headline", "text"}
+    for part in (*found["words"], *found["cues"], *found["sentences"], *found["evidence"]):
+        assert FIELDS[part["field"]][part["start"] : part["end"]] == part["quote"] != ""
+    for kind in ("words", "cues"):
+        weights = [abs(part["weight"]) for part in found[kind]]
+        assert weights == sorted(weights, reverse=True)
+    assert len(found["words"]) + len(found["cues"]) <= MAX_EXPLAINED_WORDS
+    assert found["rest"]["n"] > 0
+
+
+def test_an_explanation_gives_every_sentence_in_its_place_with_how_much_it_counts() -> None:
+    found = explain_text(QUESTION, FIELDS["text"], "default", headline=FIELDS["headline"])
+    assert [(sentence["field"], sentence["quote"]) for sentence in found["sentences"]] == [
+        ("headline", "Please don\u2019t"),
+        ("text", "I wouldn\u2019t do  it; it is not safe!"),
+        ("text", "Ask your dentist &amp; see."),
+    ]
+    assert all(0 <= sentence["relevance"] <= 1 for sentence in found["sentences"])
+    strongest = max(found["sentences"], key=lambda sentence: sentence["weight"])
+    place = ("field", "start", "end", "quote", "weight")
+    assert found["evidence"][0] == {name: strongest[name] for name in place}
+
+
+def test_a_cue_is_quoted_whole_and_named() -> None:
+    found = explain_text(QUESTION, "Please do not do it.", "default")
+    features = {feature for cue in found["cues"] for feature in cue["features"]}
+    assert features
+    assert features.isdisjoint(feature for word in found["words"] for feature in word["features"])
+    assert max(len(cue["quote"].split()) for cue in found["cues"]) > 1
+    assert all(" " not in word["quote"] for word in found["words"])
+
+
+def test_a_sentence_that_runs_on_from_the_headline_is_quoted_from_there() -> None:
+    found = explain_text(QUESTION, "only for a while.", "default", headline="A guard helps")
+    assert [(s["field"], s["quote"]) for s in found["sentences"]] == [("headline", "A guard helps")]
 
 
 @pytest.mark.parametrize(("question", "text"), [("", "Yes."), ("  ", "Yes."), ("Q?", ""), ("Q?", " \n")])
@@ -407,5 +465,231 @@ def test_the_digest_of_labelled_data_depends_on_all_that_can_be_learnt_and_on_no
         replace(data, answers=[record(proposition="guards"), data.answers[1]]),
         replace(data, answers=[record(question_id="other"), data.answers[1]]),
         replace(data, answers=data.answers[:1], labels=data.labels[:1]),
+        replace(data, answers=[record(gold_evidence=[SPAN]), data.answers[1]]),
+        replace(data, answers=[record(gold_evidence=[SPAN | {"end": 4}]), data.answers[1]]),
+        replace(data, source_weights={"mine.jsonl": 2.0}),
     ]
+    weighted_as_ever = replace(data, source_weights={"mine.jsonl": 1.0, "other.jsonl": 5.0})
+    assert weighted_as_ever.digest() == data.digest()
     assert len({d.digest() for d in [data, *others]}) == 1 + len(others)
+
+
+# ---------------------------------------------------------------- marked evidence
+
+SPAN = {"field": "text", "start": 0, "end": 3}
+
+
+def labelled(**fields: Any) -> dict[str, Any]:
+    return {"question": "Q?", "text": "Yes. It is safe.", "label": "supportive"} | fields
+
+
+@pytest.mark.parametrize(
+    "marks",
+    [
+        pytest.param(None, id="nothing"),
+        pytest.param([], id="none"),
+        pytest.param([SPAN], id="one"),
+        pytest.param([SPAN, SPAN | {"start": 5, "end": 16}], id="two"),
+        pytest.param([{"field": "headline", "start": 0, "end": 2}], id="in the headline"),
+    ],
+)
+def test_answers_with_marked_evidence_and_without_are_read(tmp_path: Path, marks: Any) -> None:
+    source = write_jsonl(tmp_path / "in.jsonl", [labelled(gold_evidence=marks, headline="Go")])
+    intake = intake_of(source)
+    assert len(read_labelled(intake, default_scheme()).answers) == 1
+    assert not intake.rejected
+
+
+@pytest.mark.parametrize(
+    ("marks", "column"),
+    [
+        pytest.param("Yes.", "", id="a text"),
+        pytest.param("", "", id="an empty text"),
+        pytest.param(7, "", id="a number"),
+        pytest.param(-0.5, "", id="a fraction"),
+        pytest.param(True, "", id="a yes"),
+        pytest.param(SPAN, "", id="a mark by itself"),
+        pytest.param([0, 3], ".0", id="offsets by themselves"),
+        pytest.param([[0, 3]], ".0", id="a list of lists"),
+        pytest.param([["text", 0, 3]], ".0", id="a list of lists with the field"),
+        pytest.param([None], ".0", id="a list of nothing"),
+        pytest.param(["Yes."], ".0", id="a list of texts"),
+        pytest.param([SPAN, {}], ".1.field", id="the second is empty"),
+        pytest.param([{"field": "text", "start": 0}], ".0.end", id="no end"),
+        pytest.param([SPAN | {"field": "body"}], ".0.field", id="a field that there is not"),
+        pytest.param([SPAN | {"field": ["text"]}], ".0.field", id="a field in a list"),
+        pytest.param([SPAN | {"start": -1}], ".0.start", id="a start below 0"),
+        pytest.param([SPAN | {"end": -3}], ".0.end", id="an end below 0"),
+        pytest.param([SPAN | {"start": -(10**400)}], ".0.start", id="a start far below 0"),
+        pytest.param([SPAN | {"start": 0.5}], ".0.start", id="half a character"),
+        pytest.param([SPAN | {"start": "zero"}], ".0.start", id="a start in words"),
+        pytest.param([SPAN | {"start": None}], ".0.start", id="no start"),
+        pytest.param([SPAN | {"start": {"a": []}}], ".0.start", id="a start in a dictionary"),
+        pytest.param([SPAN | {"note": "x"}], ".0.note", id="a key too many"),
+        pytest.param([SPAN | {"end": 0}], ".0", id="a mark on nothing"),
+        pytest.param([SPAN | {"start": 3, "end": 1}], ".0", id="an end before the start"),
+        pytest.param([SPAN | {"end": 17}], ".0", id="one beyond the end of the text"),
+        pytest.param([SPAN, SPAN | {"end": 10**400}], ".1", id="far beyond the end of the text"),
+        pytest.param([SPAN] * 5000 + [SPAN | {"field": ""}], ".5000.field", id="the last of thousands"),
+        pytest.param([{"field": "headline", "start": 0, "end": 1}], ".0", id="in a headline that there is not"),
+    ],
+)
+@pytest.mark.parametrize("is_models", [False, True], ids=["to train", "to evaluate"])
+def test_evidence_that_is_none_is_quarantined_with_column_and_reason(
+    tmp_path: Path, marks: Any, column: str, is_models: bool
+) -> None:
+    rows = [labelled(), labelled(gold_evidence=marks), labelled(text="No.", label="against")]
+    intake = intake_of(write_jsonl(tmp_path / "in.jsonl", rows))
+    data = read_labelled(intake, default_scheme(), is_models=is_models)
+    assert data.labels == ["supportive", "against"]
+    (rejected,) = intake.rejected
+    assert (rejected.locator, rejected.column) == ("line 2", f"gold_evidence{column}")
+    assert "marked evidence is a list of" in rejected.reason or "expected offsets within the" in rejected.reason
+    assert intake.close(tmp_path / "quarantine.jsonl") == 1
+    (written,) = (tmp_path / "quarantine.jsonl").read_text(encoding="utf-8").splitlines()
+    assert json.loads(json.loads(written)["raw"])["gold_evidence"] == marks
+
+
+# ---------------------------------------------------------------- how much a source counts
+
+
+@pytest.mark.parametrize(
+    ("given", "weights"),
+    [
+        pytest.param([], {}, id="none"),
+        pytest.param(["a.csv=2"], {"a.csv": 2.0}, id="one"),
+        pytest.param(["a.csv=0.5", "x=y.csv=3"], {"a.csv": 0.5, "x=y.csv": 3.0}, id="a name with the sign in it"),
+        pytest.param(["-=1e3"], {"-": 1000.0}, id="standard input"),
+        pytest.param(["a.csv=2", "a.csv=4"], {"a.csv": 4.0}, id="the last counts"),
+    ],
+)
+def test_weights_are_read_by_source(given: list[str], weights: dict[str, float]) -> None:
+    assert read_weights(given, ["a.csv", "x=y.csv", "-"]) == weights
+
+
+@pytest.mark.parametrize(
+    ("item", "problem"),
+    [
+        pytest.param("", "expected SOURCE=W, as in a.csv=2", id="nothing"),
+        pytest.param("a.csv", "expected SOURCE=W, as in a.csv=2", id="no weight"),
+        pytest.param("=2", "expected SOURCE=W, as in a.csv=2", id="no source"),
+        pytest.param("c.csv=2", "'c.csv' is no source that is read (a.csv, b)", id="another source"),
+        pytest.param("./a.csv=2", "'./a.csv' is no source that is read (a.csv, b)", id="another name for it"),
+        pytest.param("b/x.csv=2", "'b/x.csv' is no source that is read (a.csv, b)", id="a file of a folder"),
+        *(
+            pytest.param(
+                f"a.csv={number}", f"{number!r} is no positive number: write SOURCE=W", id=number or "no number"
+            )
+            for number in ("", "two", "0", "-1", "nan", "inf", "-inf", "1e999", "1,5", "0x2")
+        ),
+    ],
+)
+def test_a_weight_that_is_none_is_wrong_usage_that_repeats_it(item: str, problem: str) -> None:
+    with pytest.raises(WrongUsage) as caught:
+        read_weights([item], ["a.csv", "b"])
+    assert str(caught.value).startswith(f"--weight {item}: {problem}")
+    assert caught.value.exit_code == 2
+
+
+def test_answers_count_as_their_source_does_in_a_folder_and_by_itself(tmp_path: Path) -> None:
+    folder, alone, other = tmp_path / "folder", tmp_path / "alone.jsonl", tmp_path / "other.jsonl"
+    (folder / "deep").mkdir(parents=True)
+    for n, path in enumerate((folder / "a.jsonl", folder / "deep" / "b.jsonl", alone, other)):
+        write_jsonl(path, [labelled(text=f"Answer {n}.")])
+    sources = [str(folder), str(alone), str(other)]
+    data = read_labelled(intake_of(*sources), None, source_weights={str(folder): 2.0, str(alone): 0.5})
+    found = {Path(answer.source.file).name: weight for answer, weight in zip(data.answers, data.weights, strict=True)}
+    assert found == {"a.jsonl": 2.0, "b.jsonl": 2.0, "alone.jsonl": 0.5, "other.jsonl": 1.0}
+
+
+def test_answers_from_standard_input_can_have_a_weight() -> None:
+    data = LabelledData(
+        [record(source={"file": "<stdin>", "locator": "line 1"})], ["yes"], default_scheme(), {"-": 3.0}
+    )
+    assert data.weights == [3.0]
+
+
+def test_a_weight_on_a_source_whose_records_say_they_are_from_elsewhere_is_wrong_usage(tmp_path: Path) -> None:
+    # As `stance classify` writes them: the analyst corrects and labels these, and gives them weight.
+    elsewhere = {"file": "page.txt", "locator": "answer 1"}
+    plain = write_jsonl(tmp_path / "plain.jsonl", [labelled()])
+    corrected = write_jsonl(tmp_path / "corrected.jsonl", [labelled(source=elsewhere)])
+    with pytest.raises(WrongUsage, match=r"--weight .*corrected.jsonl=2: .* from elsewhere"):
+        read_labelled(intake_of(plain, corrected), None, source_weights={corrected: 2.0})
+
+
+def test_a_weight_on_a_source_without_a_record_that_can_be_used_is_no_mistake(tmp_path: Path) -> None:
+    good = write_jsonl(tmp_path / "good.jsonl", [labelled()])
+    bad = [write_jsonl(tmp_path / f"{n}.jsonl", [row]) for n, row in enumerate(({"text": "No."}, labelled(label="")))]
+    data = read_labelled(intake_of(good, *bad), None, source_weights=dict.fromkeys(bad, 2.0))
+    assert data.weights == [1.0]
+
+
+# ---------------------------------------------------------------- training
+
+
+def few_answers(folder: Path) -> tuple[str, str]:
+    """Write two sources of labelled answers with marked evidence, and return their paths."""
+    texts = {"yes": "Yes, I recommend {}.", "no": "No, avoid {}."}
+    rows = [
+        {
+            "question": f"Is {topic} any good?",
+            "text": f"{text.format(topic)} Note {n}.",
+            "label": label,
+            "gold_evidence": [{"field": "text", "start": 0, "end": len(text.format(topic))}],
+        }
+        for n, topic in enumerate(("cupping", "yoga", "collagen", "a balm", "a brush", "an ice roller"))
+        for label, text in texts.items()
+    ]
+    return write_jsonl(folder / "one.jsonl", rows[:6]), write_jsonl(folder / "two.jsonl", rows[6:])
+
+
+def test_a_model_says_what_its_sources_counted_and_how_well_it_quotes(tmp_path: Path) -> None:
+    one, two = few_answers(tmp_path)
+    said: list[str] = []
+    data = read_labelled(intake_of(one, two), None, source_weights={one: 2.5})
+    plain = train_model(replace(data, source_weights={}), tmp_path / "plain", CONFIG, say=said.append, n_folds=3)
+    weighted = train_model(data, tmp_path / "weighted", CONFIG, say=said.append, n_folds=3)
+    assert (plain.manifest.training["source_weights"], weighted.manifest.training["source_weights"]) == ({}, {one: 2.5})
+    assert plain.manifest.training["digest"] != weighted.manifest.training["digest"]
+    assert plain.manifest.files["model.skops"] != weighted.manifest.files["model.skops"]
+    for folder in (plain, weighted):
+        assert 0 < folder.manifest.scores["evidence_precision"] <= 1
+        assert 0 < folder.manifest.scores["evidence_recall"] <= 1
+        assert 0 < folder.manifest.scores["evidence_first"] <= 1
+    assert load_model(weighted).estimator.relevance is not None
+
+
+def test_a_model_of_answers_without_marked_evidence_has_no_score_for_its_quotes(tmp_path: Path) -> None:
+    one, two = few_answers(tmp_path)
+    data = read_labelled(intake_of(one, two), None)
+    bare = [record(**{k: v for k, v in a.to_row().items() if k != "gold_evidence"}) for a in data.answers]
+    folder = train_model(replace(data, answers=bare), tmp_path / "m", CONFIG, say=silent, n_folds=3)
+    assert not [name for name in folder.manifest.scores if name.startswith("evidence")]
+    assert load_model(folder).estimator.relevance is None
+
+
+def test_evaluating_scores_the_quotes_where_any_evidence_is_marked(tmp_path: Path) -> None:
+    one, two = few_answers(tmp_path)
+    folder = train_model(read_labelled(intake_of(one), None), tmp_path / "m", CONFIG, say=silent, n_folds=3)
+    classifier = Classifier(str(folder.path))
+    data = read_labelled(intake_of(two), classifier.scheme, is_models=True)
+    scores = evaluate_model(data, classifier, say=silent)
+    assert scores["evidence_precision"] > 0.5
+    bare = [record(**{k: v for k, v in a.to_row().items() if k != "gold_evidence"}) for a in data.answers]
+    unmarked = evaluate_model(replace(data, answers=bare), classifier, say=silent)
+    assert unmarked == {name: value for name, value in scores.items() if not name.startswith("evidence")}
+
+
+def test_scoring_calls_and_quotes_answers_as_classifying_does() -> None:
+    classifier = Classifier("default")
+    answers = [record(answer_id=str(n), text=f"{a} {b}") for n, (a, b) in enumerate(product(TEXTS, TEXTS))]
+    calls = [answer.call for answer in classifier.classify(answers)]
+    # Gold labels and marks that are what the model itself says: it must get all of them right.
+    marked = [
+        record(**a.to_row(), gold_evidence=[{"field": e.field, "start": e.start, "end": e.end} for e in c.evidence])
+        for a, c in zip(answers, calls, strict=True)
+    ]
+    scores = evaluate_model(LabelledData(marked, [c.stance for c in calls], classifier.scheme), classifier, say=silent)
+    assert scores["accuracy"] == 1
+    assert scores["evidence_precision"] == scores["evidence_recall"] == scores["evidence_first"] == 1

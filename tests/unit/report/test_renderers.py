@@ -325,24 +325,90 @@ def test_many_questions_are_shown_one_per_line_with_their_counts(scheme: LabelSc
     assert len(re.findall(r"^Is it worth it\? +5/6 +consensus: oppose +\d+ %$", shown, re.MULTILINE)) == 4
 
 
-def test_an_explanation_shows_the_call_the_words_and_the_sum() -> None:
-    explanation = {
+def explain(**fields: Any) -> dict[str, Any]:
+    """Give what `pipeline.workflow.explain_text` gives."""
+    place = {"field": "text", "start": 0, "end": 7}
+    return {
         "stance": "cautiously_against",
+        "side": "oppose",
         "confidence": 0.61,
         "abstained": True,
         "posteriors": {"cautiously_against": 0.61, "supportive": 0.39},
-        "side": "oppose",
         "intercept": 0.1,
-        "words": [{"quote": "[b]not", "weight": 0.5, "features": ["not", "cue:x"]}],
+        "sentences": [
+            {"quote": "[b]not.", "weight": 0.5, "relevance": 0.874, **place},
+            {"quote": "Thank\n you", "weight": -0.2, "relevance": 0.03, **place},
+        ],
+        "cues": [{"quote": "do it", "weight": -0.6, "features": ["urges@last"], **place}],
+        "words": [{"quote": "[b]not", "weight": 0.5, "features": ["not", "<not"], **place}],
         "rest": {"n": 3, "weight": -0.2},
         "total": 0.4,
-        "evidence": [{"field": "text", "start": 0, "end": 7, "quote": "[b]not.", "weight": 0.5}],
+        "evidence": [{"quote": "[b]not.", "weight": 0.5, **place}],
+    } | fields
+
+
+def test_an_explanation_shows_the_call_the_sentences_the_words_and_the_sum() -> None:
+    shown = render_explanation(explain())
+    assert shown.startswith("cautiously against (side oppose 61 %, too unsure to call)\n")
+    by_sentence, by_word = shown.split("The same, by cue and word:")
+    assert "as log-odds of 'cautiously against' over the mean of all stances" in by_sentence
+    for part in (
+        "+0.100  before any word is read",
+        '+0.500  "[b]not." (counts 87 %)',
+        '-0.200  "Thank you" (counts 3 %)',
+        "+0.400  in all",
+    ):
+        assert f"  {part}\n" in by_sentence
+    for part in (
+        "+0.100  before any word is read",
+        "-0.600  'do it' (urges@last)\n  +0.500  '[b]not' (not, <not)\n  -0.200  3 weaker ones",
+        '+0.500  "[b]not." (text 0-7)',
+    ):
+        assert f"  {part}\n" in by_word
+
+
+@pytest.mark.parametrize(
+    ("fields", "there", "absent"),
+    [
+        pytest.param({"abstained": False}, "(side oppose 61 %)", "unsure", id="sure enough"),
+        pytest.param({"side": None}, "cautiously against (61 %,", "side", id="no side"),
+        pytest.param({"rest": {"n": 0, "weight": 0.0}}, "(not, <not)", "weaker", id="nothing weaker"),
+        pytest.param({"rest": {"n": 1, "weight": 0.1}}, "+0.100  1 weaker one\n", "ones", id="one weaker"),
+        pytest.param({"evidence": []}, "in all", "speak for it", id="no evidence"),
+        pytest.param({"sentences": []}, "in all", "(counts", id="no sentence"),
+        pytest.param({"cues": [], "words": []}, "3 weaker ones", "not, <not", id="no cue and no word"),
+    ],
+)
+def test_an_explanation_says_no_more_than_there_is(fields: dict[str, Any], there: str, absent: str) -> None:
+    shown = render_explanation(explain(**fields))
+    assert there in shown
+    assert absent not in shown
+
+
+@pytest.mark.parametrize("text", CONTROLS, ids=repr)
+def test_no_control_character_of_an_explained_text_reaches_the_terminal(text: str) -> None:
+    parts = {
+        kind: [part | {"quote": f"a {text} b", "features": [text]} for part in explain()[kind]]
+        for kind in ("sentences", "cues", "words", "evidence")
     }
-    shown = render_explanation(explanation)
-    assert "cautiously against (side oppose 61 %, too unsure to call)" in shown
-    for part in ("+0.100", "+0.500  '[b]not' (not, cue:x)", "-0.200  3 weaker words", "+0.400  in all"):
-        assert part in shown
-    assert '"[b]not." (text 0-7)' in shown
+    shown = render_explanation(explain(**parts))
+    assert not [char for char in shown if unicodedata.category(char) == "Cc" and char != "\n"]
+
+
+@pytest.mark.parametrize("width", [60, 80, 140])
+def test_no_line_of_an_explanation_is_wider_than_the_terminal(width: int) -> None:
+    for text in ("word " * 60, "x" * 300, "\u4e16\u754c" * 90):
+        shown = render_explanation(
+            explain(sentences=[part | {"quote": text} for part in explain()["sentences"]]), width=width
+        )
+        assert max(map(cell_len, shown.split("\n"))) <= width
+
+
+def test_colour_changes_nothing_of_an_explanation_but_colour() -> None:
+    colored = render_explanation(explain(), color=True)
+    assert "\x1b" in colored
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", colored)
+    assert [line.rstrip() for line in plain.split("\n")] == render_explanation(explain()).split("\n")
 
 
 # ---------------------------------------------------------------- wording

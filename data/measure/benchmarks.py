@@ -1,0 +1,184 @@
+"""Public data sets with the project's own code: ``python -m data.measure.benchmarks --semeval DIR --pubmedqa DIR``.
+
+Settings are chosen by cross-validation on the training part, from one grid for all data sets; the test part
+is scored once. Nothing is specific to a data set but how its figure is defined.
+
+References
+----------
+Mohammad et al., "SemEval-2016 task 6: detecting stance in tweets", SemEval 2016.
+Jin et al., "PubMedQA: a dataset for biomedical research question answering", EMNLP 2019.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import accuracy_score, f1_score
+
+from data.measure.datasheet import render_table, replace_sections
+from pipeline.errors import BadInput
+from pipeline.estimator import ClassifierConfig, Floats, fit_estimator, predict_posteriors
+from pipeline.evaluate import cross_validate
+from pipeline.features import build_vocabulary
+from pipeline.ingest import ReadOptions, read_answers
+from pipeline.lexicon import default_lexicon_text, parse_lexicon
+from pipeline.preprocess import AnswerParser
+from pipeline.schema import AnswerRecord, LabelScheme
+from pipeline.training import count_labelled, featurise
+
+Labels = NDArray[np.str_]
+Figure = Callable[[Labels, Labels], float]
+
+SEMEVAL = LabelScheme.from_labels("semeval2016", ["favor", "against", "none"])
+PUBMEDQA = LabelScheme.from_labels("pubmedqa", ["yes", "no", "maybe"])
+
+GRID = [
+    replace(ClassifierConfig(), min_answers=1, piece_weight=pieces, cue_weight=cues, inverse_penalty=c)
+    for pieces in (0.0, 2.0)
+    for cues in (0.5, 1.0)
+    for c in (1.0, 4.0)
+]
+"""Settings that are tried for every data set: few answers leave no feature out, pieces of words for rough text."""
+
+
+def favor_against(y_true: Labels, y_pred: Labels) -> float:
+    """Mean F1 of favor and against, the figure of SemEval-2016 task 6."""
+    return float(f1_score(y_true, y_pred, labels=["favor", "against"], average="macro", zero_division=0))
+
+
+def macro_f1(y_true: Labels, y_pred: Labels) -> float:
+    """Mean F1 over the labels, beside accuracy the figure of PubMedQA."""
+    return float(f1_score(y_true, y_pred, average="macro", zero_division=0))
+
+
+def read_part(path: Path, scheme: LabelScheme) -> list[AnswerRecord]:
+    """Read a part of a data set; rows without a label of the scheme are left out.
+
+    Raises
+    ------
+    BadInput
+        When none is left.
+    """
+    options = ReadOptions()
+    answers = [a for a in read_answers([str(path)], options) if isinstance(a, AnswerRecord)]
+    answers = [a for a in answers if label_of(a) in scheme.names]
+    if not answers:
+        raise BadInput(str(path), f"no answer with a label of {scheme.name} ({', '.join(scheme.names)})")
+    return answers
+
+
+def label_of(answer: AnswerRecord) -> str:
+    """Return the gold label."""
+    return str((answer.model_extra or {}).get("label"))
+
+
+class Task:
+    """One data set, or one target of one: learnt from one part, scored on another."""
+
+    def __init__(self, train: Sequence[AnswerRecord], test: Sequence[AnswerRecord], scheme: LabelScheme) -> None:
+        self.scheme = scheme
+        self.gold = np.array([label_of(a) for a in test])
+        self.labels = np.array([label_of(a) for a in train])
+        parser = AnswerParser(parse_lexicon(default_lexicon_text(), "cues.toml"))
+        self._train = featurise(train, parser, with_pieces=True)
+        self._test = featurise(test, parser, with_pieces=True)
+        # A target is asked about in every answer of its part: folds can only be of answers.
+        self._groups = [a.question for a in train]
+        if len(set(self._groups)) == 1:
+            self._groups = [str(number) for number in range(len(train))]
+        self._vocabulary = build_vocabulary(self._train, 1)
+
+    def choose(self, config: ClassifierConfig) -> Labels:
+        """Call the training answers out of fold."""
+        n = len(self.labels)
+        data = count_labelled(self._train, self._vocabulary, self.labels.tolist(), self._groups, [1.0] * n)
+        return self._call(cross_validate(data.of_features(self._columns(config)), self.scheme, config).posteriors)
+
+    def predict(self, config: ClassifierConfig) -> Labels:
+        """Call the test answers."""
+        n = len(self.labels)
+        data = count_labelled(self._train, self._vocabulary, self.labels.tolist(), self._groups, [1.0] * n)
+        estimator = fit_estimator(data.of_features(self._columns(config)), config)
+        gold = self.gold.tolist()
+        test = count_labelled(self._test, self._vocabulary, gold, gold, [1.0] * len(gold))
+        return self._call(predict_posteriors(estimator, test.sentences.of_features(self._columns(config)), self.scheme))
+
+    def _call(self, posteriors: Floats) -> Labels:
+        return np.array([self.scheme.names[column] for column in posteriors.argmax(axis=1)])
+
+    def _columns(self, config: ClassifierConfig) -> NDArray[np.int64]:
+        wanted = self._vocabulary.documents <= (3 if config.piece_weight > 0 else 2)
+        return np.flatnonzero(wanted)
+
+
+def score_tasks(tasks: Sequence[Task], figure: Figure) -> dict[str, object]:
+    """Choose settings out of fold on the training parts, pooled, and score the test parts with them."""
+    labels, gold = (np.concatenate([getattr(task, name) for task in tasks]) for name in ("labels", "gold"))
+    found = [figure(labels, np.concatenate([task.choose(config) for task in tasks])) for config in GRID]
+    best = int(np.argmax(found))
+    before = time.process_time()
+    called = np.concatenate([task.predict(GRID[best]) for task in tasks])
+    return {
+        "config": GRID[best],
+        "cross_validated": found[best],
+        "figure": figure(gold, called),
+        "accuracy": float(accuracy_score(gold, called)),
+        "macro_f1": macro_f1(gold, called),
+        "n_test": len(gold),
+        "cpu_seconds": time.process_time() - before,
+    }
+
+
+def read_semeval(folder: Path) -> Iterator[Task]:
+    """Read one task per target: files ``<target>_train.jsonl`` and ``<target>_test.jsonl``."""
+    for path in sorted(folder.glob("*_train.jsonl")):
+        test = path.with_name(path.name.replace("_train", "_test"))
+        yield Task(read_part(path, SEMEVAL), read_part(test, SEMEVAL), SEMEVAL)
+
+
+def read_pubmedqa(folder: Path) -> Iterator[Task]:
+    """Read the one task: files ``train.jsonl`` and ``test.jsonl``."""
+    yield Task(read_part(folder / "train.jsonl", PUBMEDQA), read_part(folder / "test.jsonl", PUBMEDQA), PUBMEDQA)
+
+
+def benchmark_table(semeval: Path | None, pubmedqa: Path | None) -> str:
+    """Render the figures of the data sets that are there."""
+    rows = []
+    for name, tasks, figure in (
+        ("SemEval-2016 task 6, five targets", [] if semeval is None else [*read_semeval(semeval)], favor_against),
+        ("PubMedQA", [] if pubmedqa is None else [*read_pubmedqa(pubmedqa)], macro_f1),
+    ):
+        if tasks:
+            found = score_tasks(tasks, figure)
+            config: ClassifierConfig = found["config"]  # type: ignore[assignment]
+            chosen = f"pieces {config.piece_weight:g}, cues {config.cue_weight:g}, C {config.inverse_penalty:g}"
+            cells = [f"{found[key]:.3f}" for key in ("figure", "cross_validated", "accuracy", "macro_f1")]
+            rows.append([name, str(found["n_test"]), *cells, chosen, f"{found['cpu_seconds']:.0f} s"])
+    names = ["data set", "test answers", "figure", "the same, out of fold", "accuracy", "macro-F1", "chosen"]
+    return render_table([*names, "CPU time to fit and call"], rows)
+
+
+def main() -> None:
+    """Measure and write the table of docs/method.md, or print it where nothing may be written."""
+    parser = argparse.ArgumentParser(prog="python -m data.measure.benchmarks", description=__doc__)
+    parser.add_argument("--semeval", type=Path, help="folder of <target>_train.jsonl and <target>_test.jsonl")
+    parser.add_argument("--pubmedqa", type=Path, help="folder of train.jsonl and test.jsonl")
+    parser.add_argument("--print", action="store_true", help="print the table instead of writing it")
+    options = parser.parse_args()
+    table = benchmark_table(options.semeval, options.pubmedqa)
+    if options.print:
+        sys.stdout.write(table + "\n")
+        return
+    method = Path(__file__).parents[2] / "docs" / "method.md"
+    method.write_text(replace_sections(method.read_text(encoding="utf-8"), {"benchmarks": table}), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

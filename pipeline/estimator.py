@@ -1,0 +1,467 @@
+"""The learned part: two regressions, from counts of features per sentence to posteriors per answer.
+
+The first weighs each sentence by how likely it is to be the one
+that gives the stance; the second reads the answer as the weighted sum of its sentences. With the weights
+given, the stance is a linear model, so that what each word adds to it is exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from scipy.special import softmax
+from sklearn.feature_extraction.text import TfidfTransformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GroupKFold
+
+from pipeline.errors import BadInput
+from pipeline.features import DOCUMENTS
+from pipeline.schema import LabelScheme
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+COEFFICIENT_DECIMALS = 4
+
+
+@dataclass(frozen=True)
+class ClassifierConfig:
+    """What a training run is free to choose; copied into the model's manifest.
+
+    Attributes
+    ----------
+    inverse_penalty
+        scikit-learn's C: larger trusts the training data more.
+    min_answers
+        A feature seen in fewer training answers is left out.
+    word_weight, cue_weight, piece_weight
+        How far the kinds of features count against each other; pieces of words are left out where theirs is 0.
+    balance
+        Weight the labels as if each were equally common.
+    relevance_power
+        The exponent of a sentence's probability to be evidence in its weight; 0 weighs all alike.
+    relevance_inverse_penalty
+        C of the regression that gives that probability.
+    relevance_min_sentences
+        A feature that stands in fewer training sentences tells nothing of what is evidence.
+    relevance_folds
+        Folds by question over which training answers get their sentences' weights.
+    max_evidence
+        Passages given per answer, at most.
+    min_evidence_share
+        A passage that moves less than this share of what the strongest moves is left out.
+    """
+
+    inverse_penalty: float = 4.0
+    min_answers: int = 2
+    word_weight: float = 2.0
+    cue_weight: float = 1.0
+    piece_weight: float = 0.0
+    balance: bool = True
+    relevance_power: float = 0.5
+    relevance_inverse_penalty: float = 1.0
+    relevance_min_sentences: int = 40
+    relevance_folds: int = 4
+    max_evidence: int = 3
+    min_evidence_share: float = 0.4
+
+
+@dataclass(frozen=True)
+class SentenceCounts:
+    """The features of some answers, counted per sentence.
+
+    Attributes
+    ----------
+    counts
+        Shape (n_sentences, n_features).
+    answers
+        The answer each sentence is of, from 0, non-decreasing; shape (n_sentences,).
+    n_answers
+        How many answers; one without any sentence counts too.
+    documents
+        Place in `pipeline.features.DOCUMENTS` of each feature, shape (n_features,).
+    """
+
+    counts: csr_matrix
+    answers: Ints
+    n_answers: int
+    documents: Ints
+
+    def of_answers(self, rows: Ints) -> SentenceCounts:
+        """Return some answers, in the order of the data."""
+        number = np.full(self.n_answers, -1, dtype=np.int64)
+        number[np.sort(rows)] = np.arange(len(rows))
+        kept = np.flatnonzero(number[self.answers] >= 0)
+        return SentenceCounts(self.counts[kept], number[self.answers[kept]], len(rows), self.documents)
+
+    def of_features(self, columns: Ints) -> SentenceCounts:
+        """Return some features."""
+        return SentenceCounts(self.counts[:, columns], self.answers, self.n_answers, self.documents[columns])
+
+    def n_answers_with(self) -> Ints:
+        """Return the number of answers each feature stands in, shape (n_features,)."""
+        weighted = self.weigh(np.ones(len(self.answers)))
+        return np.bincount(weighted.indices, minlength=self.counts.shape[1]).astype(np.int64)
+
+    def weigh(self, weights: Floats) -> csr_matrix:
+        """Sum each answer's sentences, weighted; shape (n_answers, n_features)."""
+        places = np.arange(len(self.answers))
+        shape = (self.n_answers, len(self.answers))
+        return csr_matrix(csr_matrix((weights, (self.answers, places)), shape=shape) @ self.counts)
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Labelled answers as the classifier sees them.
+
+    Attributes
+    ----------
+    sentences
+        Their features.
+    labels
+        Shape (n_answers,).
+    questions
+        What question each answer is to, shape (n_answers,).
+    is_evidence
+        Whether a reader took a sentence for what gives the stance, shape (n_sentences,).
+    weights
+        How much each answer counts, shape (n_answers,).
+    """
+
+    sentences: SentenceCounts
+    labels: NDArray[np.str_]
+    questions: NDArray[np.str_]
+    is_evidence: Bools
+    weights: Floats
+
+    def of_answers(self, rows: Ints) -> TrainingData:
+        """Return some answers, in the order of the data."""
+        rows = np.sort(rows)
+        kept = np.isin(self.sentences.answers, rows)
+        return TrainingData(
+            sentences=self.sentences.of_answers(rows),
+            labels=self.labels[rows],
+            questions=self.questions[rows],
+            is_evidence=self.is_evidence[kept],
+            weights=self.weights[rows],
+        )
+
+    def of_features(self, columns: Ints) -> TrainingData:
+        """Return some features."""
+        return replace(self, sentences=self.sentences.of_features(columns))
+
+
+@dataclass(frozen=True)
+class LinearModel:
+    """TF-IDF by document and a logistic regression on it, over all features at once.
+
+    Attributes
+    ----------
+    idf
+        Inverse document frequency of each feature, 0 for one that is not used; shape (n_features,).
+    documents
+        Place in `pipeline.features.DOCUMENTS` of each feature, shape (n_features,).
+    weights
+        How far each document counts, shape (n_documents,).
+    is_normed
+        Whether a document's vector is made one long, shape (n_documents,).
+    regression
+        Fitted on what `scale` gives.
+    """
+
+    idf: Floats
+    documents: Ints
+    weights: Floats
+    is_normed: Bools
+    regression: LogisticRegression
+
+    @property
+    def classes(self) -> list[str]:
+        """The labels it knows, in the order of its coefficients."""
+        return [str(name) for name in self.regression.classes_]
+
+    @cached_property
+    def coefficients(self) -> Floats:
+        """Shape (n_features, n_classes)."""
+        return np.ascontiguousarray(_class_weights(self.regression)[0].T)
+
+    @cached_property
+    def centred(self) -> Floats:
+        """The coefficients less their mean over the classes, shape (n_features, n_classes)."""
+        centred: Floats = self.coefficients - self.coefficients.mean(axis=1, keepdims=True)
+        return centred
+
+    @cached_property
+    def intercepts(self) -> Floats:
+        """Shape (n_classes,)."""
+        return _class_weights(self.regression)[1]
+
+    def scale(self, counts: csr_matrix) -> tuple[csr_matrix, Floats]:
+        """Return what the regression is fed, and by how much each document of each row was scaled.
+
+        Parameters
+        ----------
+        counts
+            Shape (n_rows, n_features).
+
+        Returns
+        -------
+        scaled
+            Shape (n_rows, n_features).
+        factors
+            Shape (n_rows, n_documents): ``scaled = counts * idf * factors``.
+
+        References
+        ----------
+        Salton, Buckley, "Term-weighting approaches in automatic text retrieval", Information Processing &
+        Management 24(5), 1988 (TF-IDF with cosine normalisation).
+        """
+        n_rows, n_documents = counts.shape[0], len(self.weights)
+        values = counts.data * self.idf[counts.indices]
+        rows = np.repeat(np.arange(n_rows), np.diff(counts.indptr))
+        cells = rows * n_documents + self.documents[counts.indices]
+        squares = np.bincount(cells, weights=values * values, minlength=n_rows * n_documents)
+        norms = np.where(squares > 0, np.sqrt(squares), 1.0).reshape(n_rows, n_documents)
+        factors = self.weights / np.where(self.is_normed, norms, 1.0)
+        scaled = csr_matrix((values * factors.ravel()[cells], counts.indices, counts.indptr), shape=counts.shape)
+        return scaled, factors
+
+    def predict(self, scaled: csr_matrix) -> Floats:
+        """Predict from what `scale` gave, shape (n_rows, n_classes)."""
+        posteriors: Floats = softmax(scaled @ self.coefficients + self.intercepts, axis=1)
+        return posteriors
+
+
+@dataclass(frozen=True)
+class StanceEstimator:
+    """The two fitted models.
+
+    Attributes
+    ----------
+    relevance
+        From a sentence's counts to the probability that it is evidence; None where no reader marked any:
+        then all sentences count alike.
+    stance
+        From an answer's weighted counts to its posteriors.
+    relevance_power
+        See `ClassifierConfig`.
+    """
+
+    relevance: LinearModel | None
+    stance: LinearModel
+    relevance_power: float
+
+    def weigh_sentences(self, sentences: SentenceCounts) -> Floats:
+        """Return the weight of each sentence, shape (n_sentences,), between 0 and 1."""
+        return _weigh_sentences(self.relevance, sentences, self.relevance_power)
+
+    def weigh_features(self, sentences: SentenceCounts, stances: Sequence[str]) -> Floats:
+        """Return what each sentence adds to the log-odds of a stance over the mean of all stances.
+
+        Parameters
+        ----------
+        sentences
+            Of some answers.
+        stances
+            The stance of each answer, shape (n_answers,).
+
+        Returns
+        -------
+        ndarray
+            Shape (n_sentences,); of each answer, they and the intercept sum to the stance's centred logit.
+        """
+        weights, counts, stance = self.weigh_sentences(sentences), sentences.counts, self.stance
+        classes = np.array([stance.classes.index(name) for name in stances], dtype=np.int64)
+        _, factors = stance.scale(sentences.weigh(weights))
+        rows = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))
+        answers, columns = sentences.answers[rows], counts.indices
+        added = counts.data * weights[rows] * stance.idf[columns] * factors[answers, stance.documents[columns]]
+        added *= stance.centred[columns, classes[answers]]
+        return np.bincount(rows, weights=added, minlength=counts.shape[0]).astype(np.float64)
+
+
+def _weigh_sentences(relevance: LinearModel | None, sentences: SentenceCounts, power: float) -> Floats:
+    if relevance is None:
+        return np.ones(len(sentences.answers))
+    scaled, _ = relevance.scale(sentences.counts)
+    probability: Floats = relevance.predict(scaled)[:, 1]
+    return probability**power
+
+
+def _class_weights(regression: LogisticRegression) -> tuple[Floats, Floats]:
+    """Return one row of coefficients per class; scikit-learn stores a single row for two classes."""
+    if len(regression.classes_) > 2:
+        return regression.coef_, regression.intercept_
+    half = regression.coef_[0] / 2
+    return np.stack([-half, half]), np.array([-0.5, 0.5]) * regression.intercept_[0]
+
+
+# ---------------------------------------------------------------- fitting
+
+
+def fit_estimator(data: TrainingData, config: ClassifierConfig, *, tolerance: float = 1e-8) -> StanceEstimator:
+    """Fit both models.
+
+    A training answer's sentences get their weights from a relevance model that saw no answer to its
+    question, as an answer at use does.
+
+    Parameters
+    ----------
+    data
+        What to learn from.
+    config
+        How.
+    tolerance
+        How small the gradient must be for the solver to stop: coarser is faster and good enough to score.
+
+    Returns
+    -------
+    StanceEstimator
+        Coefficients are rounded to `COEFFICIENT_DECIMALS`, far above the solver's last digits, so that the
+        same data gives the same bytes whatever the processor.
+
+    Raises
+    ------
+    BadInput
+        When the answers share too few words and cues to learn from.
+    """
+    sentences = data.sentences
+    is_usable = sentences.n_answers_with() >= config.min_answers
+    is_usable &= sentences.documents != DOCUMENTS.index("places")
+    if not is_usable.any():
+        reason = f"no word or cue stands in {config.min_answers} of {sentences.n_answers} answers"
+        raise BadInput("labelled data", f"{reason}: too few to learn from")
+    relevance = _fit_relevance(data, config)
+    weights = _weigh_out_of_fold(data, relevance, config)
+    regression = LogisticRegression(
+        C=config.inverse_penalty,
+        class_weight="balanced" if config.balance else None,
+        solver="newton-cg",
+        tol=tolerance,
+        max_iter=1000,
+    )
+    document_weights = {"words": config.word_weight, "cues": config.cue_weight, "pieces": config.piece_weight}
+    stance = _fit_linear(
+        regression,
+        sentences.weigh(weights),
+        data.labels,
+        is_usable=is_usable,
+        documents=sentences.documents,
+        document_weights=document_weights,
+        sample_weight=data.weights,
+    )
+    return StanceEstimator(relevance, stance, config.relevance_power)
+
+
+def _fit_linear(
+    regression: LogisticRegression,
+    counts: csr_matrix,
+    y: NDArray[Any],
+    *,
+    is_usable: Bools,
+    documents: Ints,
+    document_weights: Mapping[str, float],
+    sample_weight: Floats | None = None,
+) -> LinearModel:
+    is_normed = np.array([name != "places" for name in DOCUMENTS])
+    idf = np.where(is_normed[documents], TfidfTransformer().fit(counts).idf_, 1.0)
+    model = LinearModel(
+        idf=np.where(is_usable, idf, 0.0).round(COEFFICIENT_DECIMALS),
+        documents=documents,
+        weights=np.array([document_weights.get(name, 1.0) for name in DOCUMENTS]),
+        is_normed=is_normed,
+        regression=regression,
+    )
+    scaled, _ = model.scale(counts)
+    columns = np.flatnonzero(is_usable)
+    regression.fit(scaled[:, columns], y, sample_weight=sample_weight)
+    fitted = regression.coef_
+    regression.coef_ = np.zeros((len(fitted), len(idf)))
+    regression.coef_[:, columns] = fitted
+    _round(regression)
+    return model
+
+
+def _fit_relevance(data: TrainingData, config: ClassifierConfig) -> LinearModel | None:
+    """Fit on the answers with evidence; None where there are none, or nothing sets evidence apart."""
+    data = data.of_answers(np.unique(data.sentences.answers[data.is_evidence]))
+    sentences = data.sentences
+    is_usable = sentences.counts.getnnz(axis=0) >= config.relevance_min_sentences
+    if not is_usable.any() or data.is_evidence.all():
+        return None
+    return _fit_linear(
+        LogisticRegression(C=config.relevance_inverse_penalty, solver="newton-cg", tol=1e-4, max_iter=1000),
+        sentences.counts,
+        data.is_evidence,
+        is_usable=is_usable,
+        documents=sentences.documents,
+        document_weights={},
+    )
+
+
+def _weigh_out_of_fold(data: TrainingData, relevance: LinearModel | None, config: ClassifierConfig) -> Floats:
+    """Weigh each answer's sentences by a model that saw no answer to its question."""
+    sentences, power = data.sentences, config.relevance_power
+    weights = _weigh_sentences(relevance, sentences, power)
+    n_folds = min(config.relevance_folds, len(set(data.questions)))
+    if relevance is not None and n_folds > 1:
+        folds = GroupKFold(n_folds, shuffle=True, random_state=0)
+        for rest, held_out in folds.split(data.labels, groups=data.questions):
+            fitted = _fit_relevance(data.of_answers(rest), config)
+            weights[np.isin(sentences.answers, held_out)] = _weigh_sentences(
+                fitted, sentences.of_answers(held_out), power
+            )
+    # Solvers differ in their last digits from processor to processor: the weights must not.
+    return weights.round(COEFFICIENT_DECIMALS)
+
+
+def _round(regression: LogisticRegression) -> None:
+    regression.coef_ = regression.coef_.round(COEFFICIENT_DECIMALS)
+    regression.intercept_ = regression.intercept_.round(COEFFICIENT_DECIMALS)
+
+
+def scale_temperature(estimator: StanceEstimator, temperature: float) -> StanceEstimator:
+    """Divide the stance's logits by a temperature, in place, and return the estimator.
+
+    A logistic regression's logits are linear in its coefficients, so that temperature scaling is a
+    change of coefficients and contributions stay exact.
+
+    References
+    ----------
+    Guo, Pleiss, Sun, Weinberger, "On calibration of modern neural networks", ICML 2017, section 4.2.
+    """
+    regression = estimator.stance.regression
+    regression.coef_ = regression.coef_ / temperature
+    regression.intercept_ = regression.intercept_ / temperature
+    _round(regression)
+    # A new one, because a model keeps what it worked out from its coefficients.
+    return replace(estimator, stance=replace(estimator.stance))
+
+
+# ---------------------------------------------------------------- predicting
+
+
+def predict_posteriors(estimator: StanceEstimator, sentences: SentenceCounts, scheme: LabelScheme) -> Floats:
+    """Predict posteriors.
+
+    Returns
+    -------
+    ndarray
+        Shape (n_answers, n_stances), columns in scheme order; rows sum to 1. A label the estimator
+        never saw has probability 0.
+    """
+    scaled, _ = estimator.stance.scale(sentences.weigh(estimator.weigh_sentences(sentences)))
+    return in_scheme_order(estimator, estimator.stance.predict(scaled), scheme)
+
+
+def in_scheme_order(estimator: StanceEstimator, probabilities: Floats, scheme: LabelScheme) -> Floats:
+    """Set each label's probability in its column of the scheme."""
+    posteriors = np.zeros((len(probabilities), len(scheme.names)))
+    posteriors[:, [scheme.names.index(name) for name in estimator.stance.classes]] = probabilities
+    return posteriors

@@ -1,0 +1,53 @@
+"""From labelled answers to what a classifier is trained and scored on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from scipy.sparse import vstack
+
+from pipeline.estimator import SentenceCounts, TrainingData
+from pipeline.features import Features, Vocabulary, count_features, extract_features
+from pipeline.preprocess import AnswerParser, parse_answers
+from pipeline.schema import AnswerRecord, read_gold_evidence
+
+
+def featurise(answers: Iterable[AnswerRecord], parser: AnswerParser, *, with_pieces: bool = False) -> list[Features]:
+    """Parse answers and extract their features, a batch at a time."""
+    return [extract_features(batch, with_pieces=with_pieces) for batch in parse_answers(parser, answers)]
+
+
+def count_labelled(
+    batches: Sequence[Features],
+    vocabulary: Vocabulary,
+    labels: Sequence[str],
+    questions: Sequence[str],
+    weights: Sequence[float],
+) -> TrainingData:
+    """Count the features of labelled answers, and find the sentences that readers marked.
+
+    Parameters
+    ----------
+    batches
+        From `featurise`.
+    vocabulary
+        The features to count.
+    labels, questions, weights
+        Of each answer, shape (n_answers,): see `pipeline.estimator.TrainingData`.
+    """
+    firsts = np.cumsum([0, *(len(features.batch.answers) for features in batches)])
+    sentences = SentenceCounts(
+        counts=vstack([count_features(features, vocabulary) for features in batches]).tocsr(),
+        answers=np.concatenate([f.batch.sentence_answers + n for f, n in zip(batches, firsts[:-1], strict=True)]),
+        n_answers=len(labels),
+        documents=vocabulary.documents,
+    )
+    marked = [f.batch.mark_sentences([read_gold_evidence(answer) for answer in f.batch.answers]) for f in batches]
+    return TrainingData(
+        sentences=sentences,
+        labels=np.array(labels),
+        questions=np.array(questions),
+        is_evidence=np.concatenate(marked),
+        weights=np.array(weights, dtype=np.float64),
+    )
