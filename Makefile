@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # The real answers that the tables of data/labels are on: see data/README.md.
 TEXTS ?=
 COLLECTED := data/labels/medical_qa.csv data/labels/medical_qa_more.csv
-WEIGHTS := --weight data/corpus=2 --weight data/labels/medical_qa_more.csv=0.7
+WEIGHTS := --weight data/corpus=4 --weight data/labels/medical_qa_more.csv=0.7
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10

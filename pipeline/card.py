@@ -137,6 +137,9 @@ _SCORE_NAMES = {
     "accuracy_at_coverage": "sides right, of all answers' surest 70 %",
     "coverage": "share of answers not abstained on",
     "accuracy_when_called": "sides right, of all answers not abstained on",
+    "evidence_precision": "quoted sentences that readers marked",
+    "evidence_recall": "marked sentences that are quoted",
+    "evidence_first": "first quotes that readers marked",
 }
 
 

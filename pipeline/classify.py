@@ -170,7 +170,13 @@ def explain_answers(model: StanceModel, batch: ParsedBatch, stances: Sequence[st
     columns = columns[rows]
     sentence_of = features.sentences[rows]
     counts = count_columns(sentence_of, columns, (len(batch.zones), len(model.vocabulary)))
-    sentences = SentenceCounts(counts, batch.sentence_answers, len(batch.answers), model.vocabulary.documents)
+    sentences = SentenceCounts(
+        counts=counts,
+        answers=batch.sentence_answers,
+        is_headline=batch.is_headline,
+        n_answers=len(batch.answers),
+        documents=model.vocabulary.documents,
+    )
     relevance = estimator.weigh_sentences(sentences)
     scaled, factors = stance.scale(sentences.weigh(relevance))
     posteriors = in_scheme_order(estimator, stance.predict(scaled), model.scheme)

@@ -58,7 +58,7 @@ class ClassifierConfig:
         A passage that moves less than this share of what the strongest moves is left out.
     """
 
-    inverse_penalty: float = 4.0
+    inverse_penalty: float = 2.0
     min_answers: int = 2
     word_weight: float = 2.0
     cue_weight: float = 1.0
@@ -82,6 +82,8 @@ class SentenceCounts:
         Shape (n_sentences, n_features).
     answers
         The answer each sentence is of, from 0, non-decreasing; shape (n_sentences,).
+    is_headline
+        Whether a sentence is in the answer's headline, shape (n_sentences,).
     n_answers
         How many answers; one without any sentence counts too.
     documents
@@ -90,6 +92,7 @@ class SentenceCounts:
 
     counts: csr_matrix
     answers: Ints
+    is_headline: Bools
     n_answers: int
     documents: Ints
 
@@ -98,11 +101,17 @@ class SentenceCounts:
         number = np.full(self.n_answers, -1, dtype=np.int64)
         number[np.sort(rows)] = np.arange(len(rows))
         kept = np.flatnonzero(number[self.answers] >= 0)
-        return SentenceCounts(self.counts[kept], number[self.answers[kept]], len(rows), self.documents)
+        return replace(
+            self,
+            counts=self.counts[kept],
+            answers=number[self.answers[kept]],
+            is_headline=self.is_headline[kept],
+            n_answers=len(rows),
+        )
 
     def of_features(self, columns: Ints) -> SentenceCounts:
         """Return some features."""
-        return SentenceCounts(self.counts[:, columns], self.answers, self.n_answers, self.documents[columns])
+        return replace(self, counts=self.counts[:, columns], documents=self.documents[columns])
 
     def n_answers_with(self) -> Ints:
         """Return the number of answers each feature stands in, shape (n_features,)."""
@@ -291,6 +300,8 @@ def _weigh_sentences(relevance: LinearModel | None, sentences: SentenceCounts, p
         return np.ones(len(sentences.answers))
     scaled, _ = relevance.scale(sentences.counts)
     probability: Floats = relevance.predict(scaled)[:, 1]
+    # Readers mark headlines seldom, though respondents put the gist there: they count in full.
+    probability[sentences.is_headline] = 1.0
     return probability**power
 
 

@@ -469,7 +469,8 @@ def measure_learning_curve(
     -------
     list of dict
         By share of the data, `n_answers` learnt from (mean over folds), `side_accuracy` over all answers held
-        out, and `low` and `high`, its 90 % interval with questions resampled.
+        out, and `low` and `high`, its 90 % interval with questions resampled; a share from which a fold
+        cannot learn is left out.
     """
     splits, _ = split_answers(data.labels, data.questions, n_folds)
     order = np.random.default_rng(0).permutation(np.unique(data.questions))
@@ -480,9 +481,10 @@ def measure_learning_curve(
         for train, test in splits:
             left = order[np.isin(order, data.questions[train])]
             kept = train[np.isin(data.questions[train], left[: max(1, round(share * len(left)))])]
-            if len(set(data.labels[kept])) < 2:
+            predicted = _predict_if_possible(data, kept, test, scheme, config)
+            if predicted is None:
                 break
-            posteriors[test], _ = predict_fold(data, kept, test, scheme, config)
+            posteriors[test] = predicted
             n_answers.append(len(kept))
         else:
             point = _score_sides(posteriors, data.labels, data.questions, scheme)
@@ -505,18 +507,31 @@ def measure_groups(
     Returns
     -------
     list of dict
-        By name of group, `n_answers` held out, `side_accuracy`, and `low` and `high`, its 90 % interval.
+        By name of group, `n_answers` held out, `side_accuracy`, and `low` and `high`, its 90 % interval; a
+        group is left out where the others are too few to learn from.
     """
     of_group = np.array([group or "" for group in groups])
     found = []
     for name in sorted(set(of_group) - {""}):
         test = np.flatnonzero(of_group == name)
         train = np.flatnonzero(~np.isin(data.questions, data.questions[test]))
-        if len(set(data.labels[train])) > 1:
-            posteriors, _ = predict_fold(data, train, test, scheme, config)
+        posteriors = _predict_if_possible(data, train, test, scheme, config)
+        if posteriors is not None:
             scores = _score_sides(posteriors, data.labels[test], data.questions[test], scheme)
             found.append({"group": name, "n_answers": len(test), **scores})
     return found
+
+
+def _predict_if_possible(
+    data: TrainingData, train: Ints, test: Ints, scheme: LabelScheme, config: ClassifierConfig
+) -> Floats | None:
+    """Predict as `predict_fold` does; None where the training answers are too few to learn from."""
+    if len(set(data.labels[train])) < 2:
+        return None
+    try:
+        return predict_fold(data, train, test, scheme, config)[0]
+    except BadInput:
+        return None
 
 
 def _score_sides(

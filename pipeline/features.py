@@ -232,8 +232,10 @@ def _word_parts(batch: ParsedBatch, words: Ints, places: Ints, hashes: Hashes) -
     joined = (n_parted[left] == n_parted[right]) & (text_of[left] == text_of[right])
     joined &= ~(batch.targets[left] & batch.targets[right])
     left, right = left[joined], right[joined]
+    # How often the target is named says nothing of what is said of it.
+    named = places[~batch.targets[places]]
     return [
-        _part(Kind.WORD, words[places], None, places, hashes, None),
+        _part(Kind.WORD, words[named], None, named, hashes, None),
         _part(Kind.PAIR, words[left], words[right], right, hashes, hashes),
     ]
 

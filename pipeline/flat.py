@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 Row = Mapping[str, Any]
 
-LIST_FIELDS = ("evidence",)
+LIST_FIELDS = ("evidence", "gold_evidence")
 _OWN_COLUMN = "source.locator"
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
 

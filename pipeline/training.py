@@ -40,6 +40,7 @@ def count_labelled(
     sentences = SentenceCounts(
         counts=vstack([count_features(features, vocabulary) for features in batches]).tocsr(),
         answers=np.concatenate([f.batch.sentence_answers + n for f, n in zip(batches, firsts[:-1], strict=True)]),
+        is_headline=np.concatenate([f.batch.is_headline for f in batches]),
         n_answers=len(labels),
         documents=vocabulary.documents,
     )

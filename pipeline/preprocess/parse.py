@@ -99,7 +99,7 @@ class ParsedBatch:
     offsets
         Where each token starts in its composed text, in characters; shape (n_tokens,).
     targets, negated, contrasted
-        Whether a token mentions what is asked about, stands in the scope of a negation, or after a
+        Whether a token is in a mention of what is asked about, stands in the scope of a negation, or after a
         contrast in its sentence; shape (n_tokens,).
     sentence_of
         The sentence each token is in, shape (n_tokens,).
@@ -155,6 +155,12 @@ class ParsedBatch:
             Cue(self.families[self.cues.family[i]], int(self.cues.start[i] - first), int(self.cues.end[i] - first))
             for i in mine
         ]
+
+    @property
+    def is_headline(self) -> Bools:
+        """Whether each sentence is in the headline, shape (n_sentences,)."""
+        found: Bools = self.zones == ZONES.index("headline")
+        return found
 
     def token_range(self, token: int) -> tuple[int, int]:
         """Return where a token stands in its composed text, in characters, half-open."""
@@ -256,11 +262,12 @@ class AnswerParser:
         offsets = _offsets(table.lengths(tokens.types), tokens)
         wanted = _wanted_stems(table, questions)
         stems = np.repeat(asked.target_of, np.diff(tokens.borders)) * table.n_stems + table.stems(tokens.types)
-        targets = np.isin(stems, wanted)
+        is_wanted = np.isin(stems, wanted)
         sentence_starts = _start_sentences(flags, tokens)
         sentence_of = np.cumsum(sentence_starts) - 1
         starts = np.append(np.flatnonzero(sentence_starts), len(tokens.types))
         sentence_answers = tokens.text_of[starts[:-1]]
+        targets = _join_mentions(is_wanted, flags, sentence_of)
         cues = _merge(self._find_plain(tokens), self._find_with_target(tokens, targets))
         negated, contrasted = self._mark_scopes(flags, tokens, starts, sentence_of, cues)
         flips = self._find_plain(questions)
@@ -281,7 +288,10 @@ class AnswerParser:
             sentence_answers=sentence_answers,
             zones=_find_zones(offsets[starts[:-1]], sentence_answers, sources),
             coverage=_cover(
-                sentence_of[targets], stems[targets], wanted // max(table.n_stems, 1), asked.target_of[sentence_answers]
+                sentence_of[is_wanted],
+                stems[is_wanted],
+                wanted // max(table.n_stems, 1),
+                asked.target_of[sentence_answers],
             ),
             cues=cues,
             is_flipped=np.isin(asked.question_of, flipped),
@@ -373,6 +383,25 @@ def _wanted_stems(table: WordTypes, asked: Tokens) -> Ints:
     """Return the stems of each text's content words, once each, as ``text * table.n_stems + stem``."""
     is_content = (table.flags(asked.types) & flag.CONTENT) != 0
     return np.unique(asked.text_of[is_content] * table.n_stems + table.stems(asked.types)[is_content])
+
+
+def _join_mentions(is_wanted: Bools, flags: Ints, sentence_of: Ints) -> Bools:
+    """Join words of what is asked about that one or two words of glue part: "arms or legs", "lift of the brow".
+
+    What stands inside a mention is how the thing is called, not what is said of it.
+    """
+    joined = is_wanted.copy()
+    is_glue = ((flags & flag.GLUE) != 0) & ~is_wanted
+    for n_glue in (1, 2):
+        n = len(flags) - n_glue - 1
+        if n < 1:
+            break
+        fits = is_wanted[:n] & is_wanted[-n:] & (sentence_of[:n] == sentence_of[-n:])
+        for offset in range(1, n_glue + 1):
+            fits &= is_glue[offset : offset + n]
+        for offset in range(1, n_glue + 1):
+            joined[offset : offset + n] |= fits
+    return joined
 
 
 def _cover(sentences: Ints, stems: Ints, wanted_texts: Ints, asked_of: Ints) -> NDArray[np.float64]:

@@ -103,7 +103,9 @@ def count_sentences(model: StanceModel, batch: ParsedBatch) -> SentenceCounts:
     """Count as training and scoring do."""
     features = extract_features(batch, with_pieces=model.config.piece_weight > 0)
     counts = count_features(features, model.vocabulary)
-    return SentenceCounts(counts, batch.sentence_answers, len(batch.answers), model.vocabulary.documents)
+    return SentenceCounts(
+        counts, batch.sentence_answers, batch.is_headline, len(batch.answers), model.vocabulary.documents
+    )
 
 
 # ---------------------------------------------------------------- posteriors
@@ -427,16 +429,21 @@ def test_evidence_much_weaker_than_the_strongest_is_left_out(parser: AnswerParse
     assert 1 <= len(strong.evidence) < len(every.evidence)
 
 
-def test_the_passages_of_one_sentence_stand_each_in_the_order_of_its_weight(
-    parser: AnswerParser, models: dict[str, StanceModel]
+@pytest.mark.parametrize(
+    ("share", "limit", "expected"),
+    [
+        pytest.param(0.0, 9, ["are high and it is not safe, do not do it.", "Never.", "The risks"], id="in order"),
+        pytest.param(0.0, 2, ["are high and it is not safe, do not do it.", "Never."], id="the strongest two"),
+        pytest.param(0.1, 9, ["are high and it is not safe, do not do it.", "Never."], id="none that is weak"),
+    ],
+)
+def test_the_passages_of_one_sentence_stand_each_by_its_own_weight(
+    parser: AnswerParser, models: dict[str, StanceModel], share: float, limit: int, expected: list[str]
 ) -> None:
-    config = replace(models["three"].config, min_evidence_share=0.0, max_evidence=9)
-    text = "do not do it, it is not safe. Never. I would not."
-    found = call(parser, replace(models["three"], config=config), text, headline="My skin ").evidence
-    quotes = [passage.quote for passage in found]
-    assert "do not do it, it is not safe." in quotes
-    weights = [passage.weight for passage in found]
-    assert weights == sorted(weights, reverse=True)
+    config = replace(models["three"].config, min_evidence_share=share, max_evidence=limit)
+    text = "are high and it is not safe, do not do it. Never."
+    found = call(parser, replace(models["three"], config=config), text, headline="The risks ").evidence
+    assert [passage.quote for passage in found] == expected
 
 
 @pytest.mark.parametrize(

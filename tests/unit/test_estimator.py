@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.sparse import csr_matrix, vstack
+from scipy.sparse import csr_matrix
 from sklearn.compose import ColumnTransformer
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.linear_model import LogisticRegression
@@ -48,11 +48,15 @@ def scheme_of(names: tuple[str, ...]) -> LabelScheme:
 
 
 def draw_sentences(seed: int, n_answers: int = 40) -> SentenceCounts:
-    """Draw answers of none to four sentences, of which each has a few of the features once or more."""
+    """Draw answers of none to four sentences, of which each has a few of the features once or more.
+
+    The first sentence of every other answer is a headline.
+    """
     random = np.random.default_rng(seed)
     answers = np.repeat(np.arange(n_answers), random.integers(0, 5, size=n_answers))
     counts = random.poisson(0.3, size=(len(answers), N_FEATURES)).astype(np.float64)
-    return SentenceCounts(csr_matrix(counts), answers, n_answers, FEATURE_DOCUMENTS)
+    is_headline = (np.diff(answers, prepend=-1) > 0) & (answers % 2 == 0)
+    return SentenceCounts(csr_matrix(counts), answers, is_headline, n_answers, FEATURE_DOCUMENTS)
 
 
 def draw_data(seed: int = 0, labels: tuple[str, ...] = THREE, n_answers: int = 60) -> TrainingData:
@@ -108,6 +112,8 @@ def test_some_answers_are_those_answers_in_the_order_of_the_data_whatever_the_or
     for place, row in enumerate(rows):
         mine = sentences.counts[np.flatnonzero(sentences.answers == row)]
         assert np.array_equal(some.counts[np.flatnonzero(some.answers == place)].toarray(), mine.toarray())
+        headlines = sentences.is_headline[sentences.answers == row].tolist()
+        assert some.is_headline[some.answers == place].tolist() == headlines
     assert (np.diff(some.answers) >= 0).all()
 
 
@@ -139,6 +145,7 @@ def test_some_features_are_those_features_with_their_documents() -> None:
     assert np.array_equal(some.counts.toarray(), sentences.counts.toarray()[:, columns])
     assert some.documents.tolist() == FEATURE_DOCUMENTS[columns].tolist()
     assert (some.n_answers, some.answers.tolist()) == (sentences.n_answers, sentences.answers.tolist())
+    assert some.is_headline.tolist() == sentences.is_headline.tolist()
 
 
 def test_training_data_of_some_answers_has_their_labels_questions_weights_and_marks() -> None:
@@ -263,7 +270,14 @@ def test_fitting_twice_gives_the_same_rounded_coefficients(data: TrainingData) -
     [
         pytest.param({"min_answers": 61}, id="no feature in so many answers"),
         pytest.param({"documents": np.full(N_FEATURES, DOCUMENTS.index("places"))}, id="nothing but places"),
-        pytest.param({"counts": csr_matrix((0, N_FEATURES)), "answers": np.empty(0, dtype=np.int64)}, id="no sentence"),
+        pytest.param(
+            {
+                "counts": csr_matrix((0, N_FEATURES)),
+                "answers": np.empty(0, dtype=np.int64),
+                "is_headline": np.empty(0, dtype=bool),
+            },
+            id="no sentence",
+        ),
     ],
 )
 def test_answers_without_a_feature_in_common_are_bad_input(change: dict[str, Any]) -> None:
@@ -311,8 +325,17 @@ def test_sentences_weigh_between_nothing_and_all_and_marked_ones_the_more(
     data: TrainingData, estimator: StanceEstimator
 ) -> None:
     weights = estimator.weigh_sentences(data.sentences)
-    assert ((weights > 0) & (weights < 1)).all()
-    assert weights[data.is_evidence].mean() > weights[~data.is_evidence].mean()
+    in_body = ~data.sentences.is_headline
+    assert ((weights[in_body] > 0) & (weights[in_body] < 1)).all()
+    assert weights[in_body & data.is_evidence].mean() > weights[in_body & ~data.is_evidence].mean()
+
+
+def test_headlines_count_in_full_in_training_and_at_use(data: TrainingData, estimator: StanceEstimator) -> None:
+    is_headline = data.sentences.is_headline
+    assert is_headline.any()
+    for weights in (estimator.weigh_sentences(data.sentences), weigh_in_training(data)):
+        assert (weights[is_headline] == 1).all()
+        assert (weights[~is_headline] < 1).all()
 
 
 @pytest.mark.parametrize("power", [0.25, 0.5, 1.0, 2.0])
@@ -321,7 +344,8 @@ def test_a_sentence_weighs_its_probability_to_be_evidence_to_the_power_asked_for
     estimator = fit_estimator(data, replace(CONFIG, relevance_power=power))
     assert estimator.relevance is not None
     probability = pipeline_of(estimator.relevance).predict_proba(data.sentences.counts)[:, 1]
-    np.testing.assert_allclose(estimator.weigh_sentences(data.sentences), probability**power, rtol=1e-9)
+    expected = np.where(data.sentences.is_headline, 1.0, probability**power)
+    np.testing.assert_allclose(estimator.weigh_sentences(data.sentences), expected, rtol=1e-9)
 
 
 def weigh_in_training(data: TrainingData, config: ClassifierConfig = CONFIG) -> Floats:
@@ -404,7 +428,7 @@ def stand_everywhere(data: TrainingData) -> TrainingData:
     """Let every feature stand in every answer: then repeating an answer changes no document frequency."""
     random = np.random.default_rng(1)
     counts = csr_matrix(random.integers(1, 5, size=(60, N_FEATURES)).astype(np.float64))
-    sentences = SentenceCounts(counts, np.arange(60), 60, FEATURE_DOCUMENTS)
+    sentences = SentenceCounts(counts, np.arange(60), np.zeros(60, dtype=bool), 60, FEATURE_DOCUMENTS)
     return replace(data, sentences=sentences, is_evidence=np.zeros(60, dtype=bool))
 
 
@@ -418,7 +442,11 @@ def test_an_answer_of_weight_2_counts_as_two_such_answers(labels: tuple[str, ...
     sentences = data.sentences
     doubled = TrainingData(
         sentences=replace(
-            sentences, counts=vstack([sentences.counts[rows]]).tocsr(), answers=np.arange(80), n_answers=80
+            sentences,
+            counts=sentences.counts[rows],
+            answers=np.arange(80),
+            is_headline=np.zeros(80, dtype=bool),
+            n_answers=80,
         ),
         labels=data.labels[rows],
         questions=data.questions[rows],
@@ -476,7 +504,8 @@ def test_an_answer_is_predicted_the_same_whatever_else_is_predicted_with_it(
 
 
 def test_an_answer_without_a_sentence_is_predicted_by_the_intercepts(estimator: StanceEstimator) -> None:
-    nothing = SentenceCounts(csr_matrix((0, N_FEATURES)), np.empty(0, dtype=np.int64), 2, FEATURE_DOCUMENTS)
+    nothing = draw_sentences(0).of_answers(np.empty(0, dtype=np.int64))
+    nothing = replace(nothing, n_answers=2)
     odds = np.exp(estimator.stance.intercepts)
     posteriors = predict_posteriors(estimator, nothing, scheme_of(tuple(estimator.stance.classes)))
     np.testing.assert_allclose(posteriors, np.tile(odds / odds.sum(), (2, 1)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +25,9 @@ from pipeline.evaluate import (
     cross_validate,
     fit_temperature,
     group_questions,
+    judge_sides,
+    measure_groups,
+    measure_learning_curve,
     predict_fold,
     score_abstention,
     score_evidence,
@@ -320,6 +324,7 @@ def build_data(
         sentences=SentenceCounts(
             counts=csr_matrix((np.ones(len(found)), places), shape=(len(sentences), len(columns))),
             answers=np.array([row for row, _, _ in sentences], dtype=np.int64),
+            is_headline=np.zeros(len(sentences), dtype=bool),
             n_answers=len(answers),
             documents=np.array([document for document, _ in columns], dtype=np.int64),
         ),
@@ -529,6 +534,84 @@ def test_evidence_is_scored_over_the_answers_with_a_mark(
     found = score_evidence(np.array(chosen, dtype=np.int64), is_evidence, np.repeat(np.arange(3), 2))
     names = ("evidence_precision", "evidence_recall", "evidence_first")
     assert found == (dict(zip(names, expected, strict=True)) if isinstance(expected, tuple) else expected)
+
+
+# ---------------------------------------------------------------- curves
+
+
+def test_the_judgement_of_sides_is_what_the_scores_count(scheme: LabelScheme) -> None:
+    posteriors, gold, questions = draw(scheme)
+    confidence, right = judge_sides(posteriors, gold, scheme)
+    called, sure = called_by_hand(posteriors, scheme)
+    np.testing.assert_allclose(confidence, sure)
+    assert right.tolist() == [side(scheme, g) == side(scheme, c) for g, c in zip(gold, called, strict=True)]
+    scores = score_posteriors(posteriors, gold, questions, scheme)
+    assert calibration_error(confidence, right) == pytest.approx(scores.calibration_error, abs=1e-4)
+
+
+def test_the_learning_curve_ends_at_what_cross_validation_scores() -> None:
+    data = draw_marked()
+    # Every fourth label is wrong: the scores are no round numbers.
+    labels = np.where(np.arange(24) % 5 == 0, "no", data.labels)
+    data = replace(data, labels=labels)
+    points = measure_learning_curve(data, YES_NO, EVIDENCE_CONFIG, n_folds=3)
+    validation = cross_validate(data, YES_NO, EVIDENCE_CONFIG, n_folds=3)
+    scores = score_posteriors(validation.posteriors, labels.tolist(), data.questions.tolist(), YES_NO)
+    assert points[-1]["n_answers"] == 16
+    assert points[-1]["side_accuracy"] == scores.side_accuracy
+    assert (points[-1]["low"], points[-1]["high"]) == scores.side_accuracy_interval
+    sizes = [point["n_answers"] for point in points]
+    assert sizes == sorted(sizes)
+    assert len(points) > 1
+
+
+def test_a_share_of_the_questions_from_which_nothing_can_be_learnt_is_no_point_of_the_curve() -> None:
+    # A question by itself has no word in two of its answers; all of them together have.
+    gold = ["no", "yes"] * 20
+    answers = [[(f"{label}_word", "")] for label in gold]
+    data = build_data(answers, gold, [f"q{k // 2}" for k in range(40)])
+    points = measure_learning_curve(data, YES_NO, ClassifierConfig())
+    assert [point["n_answers"] for point in points] == [4, 8, 16, 32]
+    assert {point["side_accuracy"] for point in points} == {1.0}
+
+
+def test_a_group_is_scored_by_a_model_that_never_saw_it_nor_its_questions() -> None:
+    # Each group has words of its own: a model of the others knows none of them, and calls all answers alike.
+    gold = ["no", "yes", "yes", "yes"] * 9
+    groups = [None if k >= 24 else f"g{k // 12}" for k in range(36)]
+    answers = [[(f"{group}_{label} common", "")] for label, group in zip(gold, groups, strict=True)]
+    data = build_data(answers, gold, [f"q{k // 4}" for k in range(36)])
+    found = measure_groups(data, groups, YES_NO, CONFIG)
+    assert [(row["group"], row["n_answers"]) for row in found] == [("g0", 12), ("g1", 12)]
+    assert all(row["side_accuracy"] in {0.25, 0.75} for row in found)
+    assert all(row["low"] <= row["side_accuracy"] <= row["high"] for row in found)
+    seen = cross_validate(data, YES_NO, CONFIG)
+    assert score_posteriors(seen.posteriors, gold, data.questions.tolist(), YES_NO).side_accuracy == 1
+
+
+def test_answers_to_a_groups_questions_are_not_learnt_from_whatever_their_own_group() -> None:
+    # The words of each question tell its labels: the two answers outside of the group would give them away.
+    gold = ["no", "yes", "no", "yes"] * 6
+    answers = [[(f"q{k // 4}_{label} common", "")] for k, label in enumerate(gold)]
+    data = build_data(answers, gold, [f"q{k // 4}" for k in range(24)])
+    groups = ["g" if k in {4, 5} else None for k in range(24)]
+    (found,) = measure_groups(data, groups, YES_NO, CONFIG)
+    assert (found["n_answers"], found["side_accuracy"]) == (2, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("groups", "scored"),
+    [
+        pytest.param([None] * 24, [], id="no group"),
+        pytest.param(["a"] * 24, [], id="a single group, from which nothing is left"),
+        pytest.param(["a"] * 22 + [None] * 2, [], id="left are answers to the group's own questions"),
+        pytest.param(["a"] * 20 + ["b"] * 4, ["b"], id="too few left to learn from"),
+        pytest.param(["b"] * 12 + ["a"] * 12, ["a", "b"], id="two groups, by name"),
+    ],
+)
+def test_groups_are_scored_where_enough_is_left_to_learn_from(groups: list[str | None], scored: list[str]) -> None:
+    config = ClassifierConfig(min_answers=5)
+    assert [row["group"] for row in measure_groups(informative(6, 4), groups, YES_NO, config)] == scored
 
 
 # ---------------------------------------------------------------- groups of questions

@@ -120,7 +120,8 @@ VOCABULARY = Vocabulary(
 def draw_sentences(seed: int = 0) -> SentenceCounts:
     """Draw forty answers of two sentences each."""
     counts = np.random.default_rng(seed).poisson(0.6, size=(80, N_FEATURES)).astype(np.float64)
-    return SentenceCounts(csr_matrix(counts), np.repeat(np.arange(40), 2), 40, VOCABULARY.documents)
+    is_headline = np.arange(80) % 8 == 0
+    return SentenceCounts(csr_matrix(counts), np.repeat(np.arange(40), 2), is_headline, 40, VOCABULARY.documents)
 
 
 def fit_small(labels: tuple[str, ...], *, marked: bool = True) -> StanceEstimator:
@@ -181,7 +182,7 @@ counts = csr_matrix(random.poisson(0.5, size=(120, 12)).astype(float))
 documents = np.repeat(np.arange(3), 4)
 for shared in (np.array(["no", "yes", "depends"]), ["no", "yes", "depends"]):
     data = TrainingData(
-        sentences=SentenceCounts(counts, np.repeat(np.arange(40), 3), 40, documents),
+        sentences=SentenceCounts(counts, np.repeat(np.arange(40), 3), np.zeros(120, dtype=bool), 40, documents),
         labels=np.array([str(shared[n % 3]) for n in range(40)]),
         questions=np.array([f"q{n // 4}" for n in range(40)]),
         is_evidence=np.arange(120) % 3 == 0,

@@ -112,7 +112,14 @@ def test_the_size_of_the_batches_changes_nothing(
     one, two = (count_labelled(batches, vocabulary, ["l"] * n, ["q"] * n, [1.0] * n) for batches in (whole, parts))
     assert np.array_equal(one.sentences.counts.toarray(), two.sentences.counts.toarray())
     assert np.array_equal(one.sentences.answers, two.sentences.answers)
+    assert np.array_equal(one.sentences.is_headline, two.sentences.is_headline)
     assert np.array_equal(one.is_evidence, two.is_evidence)
+
+
+def test_the_sentences_of_headlines_are_known(parser: AnswerParser) -> None:
+    batches = in_batches([answer(TEXTS[0]), answer(TEXTS[1], headline="Never. Not me."), answer(TEXTS[2])], parser, 1)
+    data = count_labelled(batches, build_vocabulary(batches, 1), ["l"] * 3, ["q"] * 3, [1.0] * 3)
+    assert data.sentences.is_headline.tolist() == [False, False, True, True, False]
 
 
 # "It is safe." is 0 to 11, "I would do it." 12 to 26, "Go ahead." 27 to 36.
