@@ -161,7 +161,7 @@ def test_jsonl_is_one_line_per_record_whatever_the_text() -> None:
 def test_rows_go_to_standard_output_as_bytes_and_are_counted(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
     rows: list[dict[str, Any]] = [{"a": "é"}, {"a": None}]
     assert write_rows(iter(rows), None, "jsonl") == 2
-    assert capsysbinary.readouterr().out == '{"a": "é"}\n{"a": null}\n'.encode()
+    assert capsysbinary.readouterr().out == '{"a":"é"}\n{"a":null}\n'.encode()
 
 
 def test_standard_output_stays_open_after_writing(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
