@@ -10,6 +10,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # The real answers that the tables of data/labels are on: see data/README.md.
 TEXTS ?=
 COLLECTED := data/labels/medical_qa.csv data/labels/medical_qa_more.csv
+# Sums are rounded otherwise on another number of threads, and a coefficient's last digit may differ.
+THREADS := OMP_NUM_THREADS=2 OPENBLAS_NUM_THREADS=2
 WEIGHTS := --weight data/corpus=4 --weight data/labels/medical_qa_more.csv=0.7
 
 help: ## Show what can be made
@@ -54,7 +56,7 @@ ifeq ($(TEXTS),)
 	@echo 'No TEXTS=FOLDER named (see data/README.md): training on the written answers alone, which gives another model than the shipped one, in build/default'
 	@$(BIN)/stance train data/corpus -o build/default
 else
-	@$(BIN)/stance train data/corpus $(COLLECTED) --texts '$(TEXTS)' $(WEIGHTS) --curves -o models/default
+	@$(THREADS) $(BIN)/stance train data/corpus $(COLLECTED) --texts '$(TEXTS)' $(WEIGHTS) --curves -o models/default
 endif
 
 datasheet: $(VENV)/.dev ## Measure the tables of data/README.md again; needs TEXTS=FOLDER

@@ -334,8 +334,8 @@ def fit_estimator(data: TrainingData, config: ClassifierConfig, *, tolerance: fl
     Returns
     -------
     StanceEstimator
-        Coefficients are rounded to `COEFFICIENT_DECIMALS`, far above the solver's last digits, so that the
-        same data gives the same bytes whatever the processor.
+        Coefficients are rounded to `COEFFICIENT_DECIMALS`: the same data gives the same bytes on the same
+        number of threads of the linear algebra library; on another a few last digits may differ.
 
     Raises
     ------

@@ -9,7 +9,8 @@ A folder holds
 - ``README.md``: the model card, and its figures (SVG);
 - ``manifest.json``: everything else, and the SHA-256 of every other file.
 
-The same training data, settings and locked dependencies give the same bytes.
+The same training data, settings, locked dependencies and number of threads of the linear algebra library
+give the same bytes.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ def measure_datasheet(folder: Path, texts: str) -> dict[str, str]:
 
 
 def replace_sections(sheet: str, sections: Mapping[str, str]) -> str:
-    r"""Put new text between the marks of each section.
+    r"""Put new text between the marks of each section; a section without new text stays as it is.
 
     Examples
     --------
@@ -103,7 +103,9 @@ def replace_sections(sheet: str, sections: Mapping[str, str]) -> str:
     new
     <!-- end -->
     """
-    return _MARK.sub(lambda found: f"{found[1]}{sections[found[2]]}\n{found[3]}", sheet)
+    return _MARK.sub(
+        lambda found: f"{found[1]}{sections[found[2]]}\n{found[3]}" if found[2] in sections else found[0], sheet
+    )
 
 
 def section_of(sheet: str, name: str) -> str:
