@@ -678,6 +678,8 @@ def _infer_scheme(labels: Sequence[str]) -> LabelScheme:
     scheme, found = default_scheme(), set(labels)
     if len(found & set(scheme.names)) >= min(3, len(found)):
         return scheme
+    if len(found) < 2:
+        raise BadInput("labelled data", f"{len(labels)} answers with {len(found)} labels: too few to learn from")
     return LabelScheme.from_labels("labels of the data", sorted(found))
 
 
