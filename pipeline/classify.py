@@ -186,7 +186,6 @@ def explain_answers(model: StanceModel, batch: ParsedBatch, stances: Sequence[st
     answers = batch.sentence_answers[sentence_of]
     used = np.flatnonzero(stance.idf[columns] > 0)
     columns, answers, sentence_of = columns[used], answers[used], sentence_of[used]
-    weights = stance.idf[columns] * relevance[sentence_of] * factors[answers, stance.documents[columns]]
     return Explanation(
         posteriors=posteriors,
         stances=list(stances),
@@ -194,7 +193,7 @@ def explain_answers(model: StanceModel, batch: ParsedBatch, stances: Sequence[st
         relevance=relevance,
         features=features,
         rows=rows[used],
-        weights=weights * stance.centred[columns, classes[answers]],
+        weights=relevance[sentence_of] * stance.contribute(columns, answers, factors, classes),
     )
 
 
@@ -213,7 +212,12 @@ def call_answers(model: StanceModel, batch: ParsedBatch) -> list[StanceCall]:
     list of StanceCall
         In the order of the answers.
     """
-    explanation = explain_answers(model, batch)
+    return call_explained(model, explain_answers(model, batch))
+
+
+def call_explained(model: StanceModel, explanation: Explanation) -> list[StanceCall]:
+    """Give the calls of answers whose called stances are explained, in the order of the answers."""
+    batch = explanation.features.batch
     confidence = sum_sides(explanation.posteriors, model.scheme)[1].max(axis=1)
     n_known = np.bincount(batch.sentence_answers[explanation.sentences], minlength=len(batch.answers))
     # An answer without a single known word is called by the intercepts alone: that is no call.

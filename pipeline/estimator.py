@@ -241,6 +241,22 @@ class LinearModel:
         scaled = csr_matrix((values * factors.ravel()[cells], counts.indices, counts.indptr), shape=counts.shape)
         return scaled, factors
 
+    def contribute(self, columns: Ints, rows: Ints, factors: Floats, classes: Ints) -> Floats:
+        """Return what each occurrence of a feature adds to the log-odds of a class over the mean of all classes.
+
+        Parameters
+        ----------
+        columns, rows
+            The feature, and the row of `factors` and `classes` that it is in, shape (n,) each.
+        factors
+            From `scale`, shape (n_rows, n_documents).
+        classes
+            The class asked about, shape (n_rows,).
+        """
+        scales = self.idf[columns] * factors[rows, self.documents[columns]]
+        added: Floats = scales * self.centred[columns, classes[rows]]
+        return added
+
     def predict(self, scaled: csr_matrix) -> Floats:
         """Predict from what `scale` gave, shape (n_rows, n_classes)."""
         posteriors: Floats = softmax(scaled @ self.coefficients + self.intercepts, axis=1)
@@ -289,9 +305,9 @@ class StanceEstimator:
         classes = np.array([stance.classes.index(name) for name in stances], dtype=np.int64)
         _, factors = stance.scale(sentences.weigh(weights))
         rows = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))
-        answers, columns = sentences.answers[rows], counts.indices
-        added = counts.data * weights[rows] * stance.idf[columns] * factors[answers, stance.documents[columns]]
-        added *= stance.centred[columns, classes[answers]]
+        columns = counts.indices.astype(np.int64)
+        added = stance.contribute(columns, sentences.answers[rows], factors, classes)
+        added *= counts.data * weights[rows]
         return np.bincount(rows, weights=added, minlength=counts.shape[0]).astype(np.float64)
 
 

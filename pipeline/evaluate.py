@@ -19,6 +19,7 @@ from sklearn.metrics import cohen_kappa_score, confusion_matrix, f1_score, preci
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from pipeline.classify import choose_evidence, choose_stances
+from pipeline.curves import reliability_bins
 from pipeline.errors import BadInput
 from pipeline.estimator import (
     Bools,
@@ -31,7 +32,6 @@ from pipeline.estimator import (
 )
 from pipeline.schema import LabelScheme
 
-N_BINS = 10
 COVERAGE = 0.7
 N_BOOTSTRAP = 1000
 INTERVAL = 0.9
@@ -190,13 +190,8 @@ def calibration_error(confidence: Floats, right: NDArray[np.bool_]) -> float:
     >>> calibration_error(np.array([0.75, 0.75, 0.75, 0.75]), np.array([True, True, True, False]))
     0.0
     """
-    bins = np.minimum((confidence * N_BINS).astype(int), N_BINS - 1)
-    errors = [
-        abs(confidence[bins == b].mean() - right[bins == b].mean()) * (bins == b).mean()
-        for b in range(N_BINS)
-        if (bins == b).any()
-    ]
-    return float(sum(errors))
+    bins = reliability_bins(confidence, right)
+    return sum(abs(b.confidence - b.accuracy) * b.n for b in bins) / len(right)
 
 
 def _log_loss(posteriors: Floats, gold: Sequence[str], scheme: LabelScheme) -> float:

@@ -93,7 +93,6 @@ _TEMPLATES = {
     Kind.COVERED_AFTER: "target={a}/5 after",
     Kind.PIECE: "*{a}*",
 }
-_WORD_KINDS = (Kind.WORD, Kind.PAIR)
 _FAMILY_KINDS = (Kind.CUE, Kind.CUE_ZONE, Kind.CUE_CONTRAST, Kind.CUE_TARGET, Kind.CUE_CUE, Kind.CUE_OPENING)
 
 
@@ -182,9 +181,8 @@ def extract_features(batch: ParsedBatch, *, with_pieces: bool = False) -> Featur
     >>> features.names(np.flatnonzero(features.documents(...) == 0))
     ['not', '!safe', 'not_!safe']
     """
-    is_mention = batch.targets
     has_target = np.zeros(len(batch.zones), dtype=bool)
-    has_target[batch.sentence_of[is_mention]] = True
+    has_target[batch.sentence_of[batch.targets]] = True
     words = _number_words(batch)
     places = np.flatnonzero(words >= 0)
     hashes = _with_negated(batch.table.word_hashes())
@@ -286,12 +284,7 @@ def _sentence_parts(batch: ParsedBatch, words: Ints, places: Ints, has_target: B
     place_from, place_to = np.searchsorted(places, firsts), np.searchsorted(places, lasts)
     n_words = place_to - place_from
     is_visible = n_words > 0
-    firsts, zones, near, n_words = (
-        firsts[is_visible],
-        batch.zones[is_visible],
-        has_target[is_visible],
-        n_words[is_visible],
-    )
+    zones, near, n_words = batch.zones[is_visible], has_target[is_visible], n_words[is_visible]
     two = n_words > 1
     first_word = places[place_from[is_visible]]
     one, other = first_word[two], places[place_from[is_visible][two] + 1]

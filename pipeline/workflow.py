@@ -412,7 +412,7 @@ def explain_text(
     -------
     mapping
         The call's fields, and: `intercept`; `sentences` (in order of place: quote, what it adds, and
-        `relevance`, how likely it is to give the stance); `cues` and `words` (strongest first: what it adds,
+        `relevance`, the weight it is read with); `cues` and `words` (strongest first: what it adds,
         features, quote, and place in the record), `rest` (number and weight of the weaker words), `total`.
         ``intercept + sentences = intercept + cues + words + rest = total``, the log-odds of the stance over
         the mean of all stances.
@@ -426,10 +426,10 @@ def explain_text(
 
 
 def _explain_answer(model: StanceModel, batch: ParsedBatch) -> Row:
-    from pipeline.classify import call_answers, explain_answers
+    from pipeline.classify import call_explained, explain_answers
 
-    call = call_answers(model, batch)[0]
     explanation = explain_answers(model, batch)
+    (call,) = call_explained(model, explanation)
     marks = _sum_by_place(explanation)
     shown, rest = marks[:MAX_EXPLAINED_WORDS], marks[MAX_EXPLAINED_WORDS:]
     sentences = zip(explanation.sentence_weights().tolist(), explanation.relevance.tolist(), strict=True)
@@ -679,7 +679,9 @@ def _infer_scheme(labels: Sequence[str]) -> LabelScheme:
     if len(found & set(scheme.names)) >= min(3, len(found)):
         return scheme
     if len(found) < 2:
-        raise BadInput("labelled data", f"{len(labels)} answers with {len(found)} labels: too few to learn from")
+        raise BadInput(
+            "labelled data", f"{len(labels)} answers with {len(found)} labels: two at least are needed to learn from"
+        )
     return LabelScheme.from_labels("labels of the data", sorted(found))
 
 

@@ -15,6 +15,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+MAX_RUN = 50
+"""Signs that may stand in a run without a space."""
+
 
 class _Step(NamedTuple):
     """Matches of a pattern, what each becomes, and a cheap test that every text with a match passes."""
@@ -118,6 +121,14 @@ _RUN_ON = _Step(
 )
 
 
+# spaCy's tokeniser takes time by the square of such a run's length: hours for one as long as a text may be.
+_LONG_RUN = _Step(
+    re.compile(rf"(?:[^\w\s]|_){{{MAX_RUN}}}(?=\S)"),
+    lambda match: f"{match[0]} ",
+    bool,
+)
+
+
 def clean_markup(text: str) -> str:
     r"""Replace HTML entities by their characters and tags by line breaks or nothing.
 
@@ -206,11 +217,22 @@ def clean_run_on(text: str) -> str:
     return _RUN_ON.apply(text)
 
 
-_STEPS = (_ENTITIES, _TAGS, clean_punctuation, _INVISIBLE, _FURNITURE, _LETTERS, _DASHES, _SPACES, _RUN_ON)
+def clean_long_run(text: str) -> str:
+    """Part a run of signs that are no letters, digits or spaces after every `MAX_RUN`.
+
+    Examples
+    --------
+    >>> clean_long_run("No" + "!" * 70) == "No" + "!" * 50 + " " + "!" * 20
+    True
+    """
+    return _LONG_RUN.apply(text)
+
+
+_STEPS = (_ENTITIES, _TAGS, clean_punctuation, _INVISIBLE, _FURNITURE, _LETTERS, _DASHES, _SPACES, _RUN_ON, _LONG_RUN)
 
 
 def clean_text(text: str) -> str:
-    r"""Apply markup, punctuation, invisible, furniture, letters, dashes, spaces and run-on cleaning, in this order.
+    r"""Apply markup, punctuation, invisible, furniture, letters, dashes, spaces, run-on and long-run cleaning.
 
     Examples
     --------

@@ -524,3 +524,14 @@ def test_a_defect_of_medstance_itself_keeps_its_traceback(monkeypatch: pytest.Mo
     monkeypatch.setattr("pipeline.workflow.write_rows", fail)
     with pytest.raises(ZeroDivisionError):
         run(["ingest", "good.jsonl"])
+
+
+@pytest.mark.parametrize("n_answers", [1, 7])
+def test_answers_with_a_single_label_are_exit_3_and_no_model_is_written(
+    workplace: Path, only_line: Callable[[], str], n_answers: int
+) -> None:
+    row = json.dumps(json.loads(GOOD) | {"label": "mine"}) + "\n"
+    (workplace / "one_label.jsonl").write_text(row * n_answers, encoding="utf-8")
+    assert run(["train", "one_label.jsonl", "-o", "made"]) == 3
+    assert f"{n_answers} answers with 1 label" in only_line()
+    assert not (workplace / "made").exists()

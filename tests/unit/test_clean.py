@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pipeline.preprocess import clean
+from pipeline.preprocess import clean, compose_answer
 
 STEPS = {
     "entities": clean._ENTITIES,
@@ -20,6 +20,7 @@ STEPS = {
     "dashes": clean._DASHES,
     "spaces": clean._SPACES,
     "run-on": clean._RUN_ON,
+    "long run": clean._LONG_RUN,
 }
 PLAIN_PATTERNS = {
     "spaces": re.compile(r"[ ]*(?:\r\n?|\n)(?:[ ]*(?:\r\n?|\n))*[ ]*|[ ]{2,}"),
@@ -107,3 +108,23 @@ def test_offsets_are_those_of_the_plain_way(text: str) -> None:
     if origins is not None and expected_origins is not None:
         assert origins.dtype == np.int64
         assert origins.tolist() == [list(pair) for pair in expected_origins]
+
+
+@given(st.lists(st.sampled_from(["!", "<", "_", "\U0001f600", "a", " ", "&", "-", "{", "}", "(", "safe"]).flatmap(
+    lambda sign: st.integers(1, 120).map(lambda n: sign * n)
+), max_size=5).map("".join))  # fmt: skip
+@settings(deadline=None)
+def test_no_run_of_signs_is_longer_than_the_tokeniser_can_bear_and_nothing_is_lost(text: str) -> None:
+    cleaned, origins = clean.align_clean(text)
+    assert re.search(rf"(?:[^\w\s]|_){{{clean.MAX_RUN + 1}}}", cleaned) is None
+    parted = clean.clean_long_run(text)
+    assert parted.replace(" ", "") == text.replace(" ", "")
+    assert origins is None or len(origins) == len(cleaned)
+
+
+@pytest.mark.parametrize("n", [1, clean.MAX_RUN, clean.MAX_RUN + 1, 2 * clean.MAX_RUN, 5 * clean.MAX_RUN + 7])
+def test_a_quote_across_a_parted_run_is_verbatim(n: int) -> None:
+    text = f"It is safe{'!' * n}Go on."
+    composed = compose_answer(None, text)
+    (passage,) = composed.locate(0, len(composed.text))
+    assert passage.quote == text
