@@ -23,6 +23,7 @@ from pipeline.preprocess import (
     clean_furniture,
     clean_invisible,
     clean_letters,
+    clean_long_run,
     clean_markup,
     clean_punctuation,
     clean_run_on,
@@ -124,6 +125,7 @@ STEPS = (
     clean_dashes,
     clean_spaces,
     clean_run_on,
+    clean_long_run,
 )
 
 
@@ -157,7 +159,7 @@ def test_cleaning_takes_time_in_proportion_to_the_length(text: str) -> None:
     previous = signal.signal(signal.SIGVTALRM, give_up)
     signal.setitimer(signal.ITIMER_VIRTUAL, 10)
     try:
-        assert clean_text(text) == text
+        assert clean_text(text).replace(" ", "") == text
     finally:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         signal.signal(signal.SIGVTALRM, previous)
