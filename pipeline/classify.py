@@ -219,9 +219,10 @@ def call_explained(model: StanceModel, explanation: Explanation) -> list[StanceC
     """Give the calls of answers whose called stances are explained, in the order of the answers."""
     batch = explanation.features.batch
     confidence = sum_sides(explanation.posteriors, model.scheme)[1].max(axis=1)
-    n_known = np.bincount(batch.sentence_answers[explanation.sentences], minlength=len(batch.answers))
-    # An answer without a single known word is called by the intercepts alone: that is no call.
-    abstained = (confidence < model.abstain_below) | (n_known == 0)
+    said = explanation.sentences[explanation.features.is_said[explanation.rows]]
+    n_said = np.bincount(batch.sentence_answers[said], minlength=len(batch.answers))
+    # An answer without a single known word or cue says nothing that could be called.
+    abstained = (confidence < model.abstain_below) | (n_said == 0)
     evidence = collect_evidence(explanation, model.config)
     sides = {name: model.scheme.side_of(name) for name in model.scheme.names}
     names = model.scheme.names

@@ -23,7 +23,7 @@ Ints = NDArray[np.int64]
 Hashes = NDArray[np.uint64]
 Bools = NDArray[np.bool_]
 
-FEATURE_VERSION = 3
+FEATURE_VERSION = 4
 """Raised whenever the same text may give other features: a model of another version is refused."""
 
 DOCUMENTS = ("words", "cues", "places", "pieces")
@@ -130,6 +130,12 @@ class Features:
         """The sentence of the batch each belongs to, shape (n_features,)."""
         return self.batch.sentence_of[self.tokens]
 
+    @property
+    def is_said(self) -> Bools:
+        """Whether each is a word or a cue: places, mentions of the target and numbers by themselves say nothing."""
+        said: Bools = ((self.kinds == Kind.WORD) & _is_said(self.a)) | (self.kinds == Kind.CUE)
+        return said
+
     def names(self, rows: Ints) -> list[str]:
         """Return the names of some features."""
         return [self._name(*row) for row in zip(*(x[rows].tolist() for x in (self.kinds, self.a, self.b)), strict=True)]
@@ -221,6 +227,12 @@ def _number_words(batch: ParsedBatch) -> Ints:
     return np.where(batch.has(flag.SPACE, flag.PUNCT), -1, numbers)
 
 
+def _is_said(words: Ints) -> Bools:
+    """Say which words are neither a mention of the target nor a number: those alone say nothing."""
+    said: Bools = words // 2 > 1
+    return said
+
+
 def _word_parts(batch: ParsedBatch, words: Ints, places: Ints, hashes: Hashes) -> list[_Part]:
     # A pair never reaches over a comma or a sentence's end; quotes and hyphens do not part words.
     parts_words = batch.has(flag.SPACE, flag.PUNCT) & ~batch.has(flag.JOINER)
@@ -228,7 +240,7 @@ def _word_parts(batch: ParsedBatch, words: Ints, places: Ints, hashes: Hashes) -
     text_of = batch.tokens.text_of
     left, right = places[:-1], places[1:]
     joined = (n_parted[left] == n_parted[right]) & (text_of[left] == text_of[right])
-    joined &= ~(batch.targets[left] & batch.targets[right])
+    joined &= _is_said(words[left]) | _is_said(words[right])
     left, right = left[joined], right[joined]
     # How often the target is named says nothing of what is said of it.
     named = places[~batch.targets[places]]
@@ -285,9 +297,10 @@ def _sentence_parts(batch: ParsedBatch, words: Ints, places: Ints, has_target: B
     n_words = place_to - place_from
     is_visible = n_words > 0
     zones, near, n_words = batch.zones[is_visible], has_target[is_visible], n_words[is_visible]
-    two = n_words > 1
     first_word = places[place_from[is_visible]]
-    one, other = first_word[two], places[place_from[is_visible][two] + 1]
+    second_word = places[np.minimum(place_from[is_visible] + 1, len(places) - 1)]
+    two = (n_words > 1) & (_is_said(words[first_word]) | _is_said(words[second_word]))
+    one, other = first_word[two], second_word[two]
     asks = np.zeros(len(batch.zones), dtype=bool)
     asks[batch.sentence_of[batch.has(flag.ASKS)]] = True
     asks = asks[is_visible]

@@ -270,8 +270,6 @@ class AnswerParser:
         targets = _join_mentions(is_wanted, flags, sentence_of)
         cues = _merge(self._find_plain(tokens), self._find_with_target(tokens, targets))
         negated, contrasted = self._mark_scopes(flags, tokens, starts, sentence_of, cues)
-        flips = self._find_plain(questions)
-        flipped = questions.text_of[flips.start[flips.family == self._family_numbers["question_flip"]]]
         return ParsedBatch(
             answers=answers,
             sources=sources,
@@ -294,7 +292,7 @@ class AnswerParser:
                 asked.target_of[sentence_answers],
             ),
             cues=cues,
-            is_flipped=np.isin(asked.question_of, flipped),
+            is_flipped=self._find_flips(questions)[asked.question_of],
         )
 
     def _tokenise(self, texts: Sequence[str]) -> Tokens:
@@ -317,6 +315,20 @@ class AnswerParser:
         found = self._with_target.find(words, np.searchsorted(places, tokens.ends[places]))
         places = np.append(places, len(targets))
         return Matches(found.family, places[found.start], places[found.end])
+
+    def _find_flips(self, questions: Tokens) -> Bools:
+        """Say of each question whether a plain "no" to it supports what it asks about.
+
+        What it asks about are here its own content words, so that "Is Botox dangerous?" needs no proposition.
+        """
+        flags = self._table.flags(questions.types)
+        sentence_of = np.cumsum(_start_sentences(flags, questions))
+        targets = _join_mentions((flags & flag.CONTENT) != 0, flags, sentence_of)
+        found = _merge(self._find_plain(questions), self._find_with_target(questions, targets))
+        flips = found.start[found.family == self._family_numbers["question_flip"]]
+        flipped = np.zeros(len(questions.borders) - 1, dtype=bool)
+        flipped[questions.text_of[flips]] = True
+        return flipped
 
     def _mark_scopes(
         self, flags: Ints, tokens: Tokens, sentence_starts: Ints, sentence_of: Ints, cues: Matches
