@@ -62,7 +62,7 @@ def render_card(manifest: Manifest) -> str:
     """Render the model card from the manifest: what it is, how good, what it gets wrong."""
     scores, training = manifest.scores, manifest.training
     lines = [
-        f"# Model card: {manifest.name}",
+        f"# Model card: {_plain(manifest.name)}",
         "",
         "Labels the stance of one respondent's free-text answer to one question.",
         "It is not medical advice: a stance is what an answer says, not what is medically right.",
@@ -85,11 +85,11 @@ def render_card(manifest: Manifest) -> str:
         "## What it was trained on",
         "",
         f"{training['n_answers']} answers to {training['n_questions']} questions; digest `{training['digest'][:16]}`.",
-        *(f"An answer of `{name}` counts {weight:g}." for name, weight in training["source_weights"].items()),
+        *(f"An answer of {_plain(name)} counts {weight:g}." for name, weight in training["source_weights"].items()),
         "",
         "| label | answers |",
         "|---|--:|",
-        *(f"| {name} | {n} |" for name, n in training["labels"].items()),
+        *(f"| {_plain(name)} | {n} |" for name, n in training["labels"].items()),
         "",
         "## How good it is",
         "",
@@ -110,7 +110,7 @@ def render_card(manifest: Manifest) -> str:
         "| label | precision | recall | F1 | n |",
         "|---|--:|--:|--:|--:|",
         *(
-            f"| {name} | {s['precision']:.2f} | {s['recall']:.2f} | {s['f1']:.2f} | {s['n']} |"
+            f"| {_plain(name)} | {s['precision']:.2f} | {s['recall']:.2f} | {s['f1']:.2f} | {s['n']} |"
             for name, s in scores["labels"].items()
         ),
         "",
@@ -160,10 +160,11 @@ def _score_rows(scores: Mapping[str, Any]) -> list[str]:
 
 
 def _confusion_rows(scheme: LabelScheme, confusion: list[list[int]]) -> list[str]:
-    header = "| gold \\ called | " + " | ".join(scheme.names) + " |"
+    header = "| gold \\ called | " + " | ".join(map(_plain, scheme.names)) + " |"
     ruler = "|---|" + "--:|" * len(scheme.names)
     rows = (
-        f"| {name} | " + " | ".join(map(str, row)) + " |" for name, row in zip(scheme.names, confusion, strict=True)
+        f"| {_plain(name)} | " + " | ".join(map(str, row)) + " |"
+        for name, row in zip(scheme.names, confusion, strict=True)
     )
     return [header, ruler, *rows]
 
@@ -176,7 +177,7 @@ def _worst_confusions(scheme: LabelScheme, confusion: list[list[int]]) -> list[s
         if gold != called and n
     ]
     pairs.sort(key=lambda pair: (-pair[0], pair[1], pair[2]))
-    return [f"- {n} answers that are `{gold}` are called `{called}`." for n, gold, called in pairs[:5]]
+    return [f"- {n} answers that are {_plain(gold)} are called {_plain(called)}." for n, gold, called in pairs[:5]]
 
 
 def _evidence_lines(scores: Mapping[str, Any]) -> list[str]:
@@ -210,10 +211,26 @@ def _curve_lines(curves: Mapping[str, Any]) -> list[str]:
         lines += ["", "![Learning curve](learning.svg)"]
     if curves.get("groups"):
         lines += ["", "## Groups it never saw", "", "Each group is called by a model trained without it.", ""]
+        n_scored = sum(p["n_answers"] for p in curves["groups"])
+        lines[-1:] = [f"Only answers that name their group take part: {n_scored:,} in all.", ""]
         lines += ["| group | answers | sides right | 90 % interval |", "|---|--:|--:|--:|"]
-        lines += [_interval_row(f"{p['group']} | {p['n_answers']}", p) for p in curves["groups"]]
+        lines += [_interval_row(f"{_plain(p['group'])} | {p['n_answers']}", p) for p in curves["groups"]]
         lines += ["", "![Scores by group](groups.svg)"]
     return lines
+
+
+_MARKUP = str.maketrans({sign: f"\\{sign}" for sign in "\\`*[]<>|&"} | {"\n": " ", "\r": " "})
+
+
+def _plain(text: str) -> str:
+    r"""Escape a name of the user's for Markdown, so that it is shown as it is and breaks no table.
+
+    Examples
+    --------
+    >>> print(_plain("a|<b>"))
+    a\|\<b\>
+    """
+    return text.translate(_MARKUP)
 
 
 def _interval_row(start: str, point: Mapping[str, Any]) -> str:

@@ -16,6 +16,7 @@ from pipeline.estimator import (
     SentenceCounts,
     StanceEstimator,
     in_scheme_order,
+    weigh_by_relevance,
 )
 from pipeline.features import Features, Vocabulary, count_columns, extract_features
 from pipeline.preprocess import ParsedBatch, Passage
@@ -116,6 +117,8 @@ class Explanation:
     intercepts
         What each starts from: the log-odds of the stance over the mean of all stances in an answer without
         features, shape (n_answers,).
+    probability
+        How likely each sentence of the batch is to be evidence, shape (n_sentences,).
     relevance
         What weight each sentence of the batch has, between 0 and 1, shape (n_sentences,).
     features
@@ -130,6 +133,7 @@ class Explanation:
     posteriors: Floats
     stances: list[str]
     intercepts: Floats
+    probability: Floats
     relevance: Floats
     features: Features
     rows: Ints
@@ -177,7 +181,8 @@ def explain_answers(model: StanceModel, batch: ParsedBatch, stances: Sequence[st
         n_answers=len(batch.answers),
         documents=model.vocabulary.documents,
     )
-    relevance = estimator.weigh_sentences(sentences)
+    probability = estimator.predict_relevance(sentences)
+    relevance = weigh_by_relevance(probability, sentences, estimator.relevance_power)
     scaled, factors = stance.scale(sentences.weigh(relevance))
     posteriors = in_scheme_order(estimator, stance.predict(scaled), model.scheme)
     if stances is None:
@@ -190,6 +195,7 @@ def explain_answers(model: StanceModel, batch: ParsedBatch, stances: Sequence[st
         posteriors=posteriors,
         stances=list(stances),
         intercepts=(stance.intercepts - stance.intercepts.mean())[classes],
+        probability=probability,
         relevance=relevance,
         features=features,
         rows=rows[used],
@@ -217,12 +223,8 @@ def call_answers(model: StanceModel, batch: ParsedBatch) -> list[StanceCall]:
 
 def call_explained(model: StanceModel, explanation: Explanation) -> list[StanceCall]:
     """Give the calls of answers whose called stances are explained, in the order of the answers."""
-    batch = explanation.features.batch
     confidence = sum_sides(explanation.posteriors, model.scheme)[1].max(axis=1)
-    said = explanation.sentences[explanation.features.is_said[explanation.rows]]
-    n_said = np.bincount(batch.sentence_answers[said], minlength=len(batch.answers))
-    # An answer without a single known word or cue says nothing that could be called.
-    abstained = (confidence < model.abstain_below) | (n_said == 0)
+    abstained = (confidence < model.abstain_below) | ~find_said(explanation.features, explanation.rows)
     evidence = collect_evidence(explanation, model.config)
     sides = {name: model.scheme.side_of(name) for name in model.scheme.names}
     names = model.scheme.names
@@ -248,8 +250,31 @@ def call_explained(model: StanceModel, explanation: Explanation) -> list[StanceC
     ]
 
 
+def find_said(features: Features, known: Ints | Bools) -> Bools:
+    """Say which answers have a known word or cue: the others say nothing that could be called.
+
+    Parameters
+    ----------
+    features
+        Of a batch of answers.
+    known
+        Which of the features the model knows.
+
+    Returns
+    -------
+    ndarray
+        Shape (n_answers,).
+    """
+    batch = features.batch
+    said = features.sentences[known][features.is_said[known]]
+    return np.bincount(batch.sentence_answers[said], minlength=len(batch.answers)) > 0
+
+
 def collect_evidence(explanation: Explanation, config: ClassifierConfig) -> list[tuple[Evidence, ...]]:
-    """Collect the sentences that moved each answer towards the stance, strongest first.
+    """Collect the sentences that speak for each answer's stance, strongest first.
+
+    How strongly one speaks is what it adds, times how likely it is to be evidence: a headline counts in full
+    and often says nothing that could be quoted.
 
     Parameters
     ----------
@@ -261,13 +286,14 @@ def collect_evidence(explanation: Explanation, config: ClassifierConfig) -> list
     Returns
     -------
     list of tuple of Evidence
-        Of each answer, the sentences whose features sum to more than zero, quoted from the original
-        record. A sentence that begins in the headline and ends in the body gives a passage of each.
+        Of each answer, sentences whose features sum to more than zero, quoted from the original record. A
+        sentence that begins in the headline and ends in the body gives a passage of each.
     """
     batch = explanation.features.batch
     found: list[list[Evidence]] = [[] for _ in batch.answers]
     weights = explanation.sentence_weights()
-    for sentence in choose_evidence(weights, batch.sentence_answers, config).tolist():
+    strengths = weights * explanation.probability
+    for sentence in choose_evidence(strengths, batch.sentence_answers, config).tolist():
         row = int(batch.sentence_answers[sentence])
         passages = batch.sources[row].locate(*batch.sentence_range(sentence))
         shares = [weights[sentence]] if len(passages) == 1 else _divide_weight(explanation, sentence, passages)
@@ -276,23 +302,17 @@ def collect_evidence(explanation: Explanation, config: ClassifierConfig) -> list
             for p, share in zip(passages, shares, strict=True)
             if (weight := round(float(share), _WEIGHT_DECIMALS)) > 0
         ]
-    return [_strongest(passages, config) for passages in found]
+    # One sentence may give two passages.
+    return [tuple(passages[: config.max_evidence]) for passages in found]
 
 
-def _strongest(passages: list[Evidence], config: ClassifierConfig) -> tuple[Evidence, ...]:
-    """Put passages in order of weight, for one sentence may give two, and leave out the weak ones."""
-    passages.sort(key=lambda passage: -passage.weight)
-    least = passages[0].weight * config.min_evidence_share if passages else 0.0
-    return tuple(passage for passage in passages[: config.max_evidence] if passage.weight >= least)
-
-
-def choose_evidence(weights: Floats, answers: Ints, config: ClassifierConfig) -> Ints:
-    """Choose the sentences that add most to each answer's stance.
+def choose_evidence(strengths: Floats, answers: Ints, config: ClassifierConfig) -> Ints:
+    """Choose the sentences that speak most for each answer's stance.
 
     Parameters
     ----------
-    weights
-        What each sentence adds, shape (n_sentences,).
+    strengths
+        How strongly each sentence speaks for it, shape (n_sentences,).
     answers
         The answer each is of, shape (n_sentences,).
     config
@@ -303,13 +323,13 @@ def choose_evidence(weights: Floats, answers: Ints, config: ClassifierConfig) ->
     ndarray
         Places of the chosen, those of an answer together, strongest first.
     """
-    order = np.lexsort((np.arange(len(weights)), -weights, answers))
+    order = np.lexsort((np.arange(len(strengths)), -strengths, answers))
     ranked = answers[order]
     first = np.flatnonzero(np.append(True, ranked[1:] != ranked[:-1])[: len(ranked)])
     n = np.diff(np.append(first, len(ranked)))
     rank = np.arange(len(ranked)) - np.repeat(first, n)
-    least = np.repeat(weights[order][first], n) * config.min_evidence_share
-    is_kept: Bools = (rank < config.max_evidence) & (weights[order] >= least) & (weights[order] > 0)
+    least = np.repeat(strengths[order][first], n) * config.min_evidence_share
+    is_kept: Bools = (rank < config.max_evidence) & (strengths[order] >= least) & (strengths[order] > 0)
     return order[is_kept]
 
 

@@ -7,21 +7,15 @@ given, the stance is a linear model, so that what each word adds to it is exact.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from scipy.special import softmax
-from sklearn.feature_extraction.text import TfidfTransformer
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GroupKFold
 
-from pipeline.errors import BadInput
-from pipeline.features import DOCUMENTS
 from pipeline.schema import LabelScheme
 
 Floats = NDArray[np.float64]
@@ -126,49 +120,8 @@ class SentenceCounts:
 
 
 @dataclass(frozen=True)
-class TrainingData:
-    """Labelled answers as the classifier sees them.
-
-    Attributes
-    ----------
-    sentences
-        Their features.
-    labels
-        Shape (n_answers,).
-    questions
-        What question each answer is to, shape (n_answers,).
-    is_evidence
-        Whether a reader took a sentence for what gives the stance, shape (n_sentences,).
-    weights
-        How much each answer counts, shape (n_answers,).
-    """
-
-    sentences: SentenceCounts
-    labels: NDArray[np.str_]
-    questions: NDArray[np.str_]
-    is_evidence: Bools
-    weights: Floats
-
-    def of_answers(self, rows: Ints) -> TrainingData:
-        """Return some answers, in the order of the data."""
-        rows = np.sort(rows)
-        kept = np.isin(self.sentences.answers, rows)
-        return TrainingData(
-            sentences=self.sentences.of_answers(rows),
-            labels=self.labels[rows],
-            questions=self.questions[rows],
-            is_evidence=self.is_evidence[kept],
-            weights=self.weights[rows],
-        )
-
-    def of_features(self, columns: Ints) -> TrainingData:
-        """Return some features."""
-        return replace(self, sentences=self.sentences.of_features(columns))
-
-
-@dataclass(frozen=True)
 class LinearModel:
-    """TF-IDF by document and a logistic regression on it, over all features at once.
+    """TF-IDF by document and a multinomial logistic regression on it, over all features at once.
 
     Attributes
     ----------
@@ -180,36 +133,27 @@ class LinearModel:
         How far each document counts, shape (n_documents,).
     is_normed
         Whether a document's vector is made one long, shape (n_documents,).
-    regression
-        Fitted on what `scale` gives.
+    classes
+        The labels it knows, in the order of its coefficients.
+    coefficients
+        Of what `scale` gives, shape (n_features, n_classes).
+    intercepts
+        Shape (n_classes,).
     """
 
     idf: Floats
     documents: Ints
     weights: Floats
     is_normed: Bools
-    regression: LogisticRegression
-
-    @property
-    def classes(self) -> list[str]:
-        """The labels it knows, in the order of its coefficients."""
-        return [str(name) for name in self.regression.classes_]
-
-    @cached_property
-    def coefficients(self) -> Floats:
-        """Shape (n_features, n_classes)."""
-        return np.ascontiguousarray(_class_weights(self.regression)[0].T)
+    classes: tuple[str, ...]
+    coefficients: Floats
+    intercepts: Floats
 
     @cached_property
     def centred(self) -> Floats:
         """The coefficients less their mean over the classes, shape (n_features, n_classes)."""
         centred: Floats = self.coefficients - self.coefficients.mean(axis=1, keepdims=True)
         return centred
-
-    @cached_property
-    def intercepts(self) -> Floats:
-        """Shape (n_classes,)."""
-        return _class_weights(self.regression)[1]
 
     def scale(self, counts: csr_matrix) -> tuple[csr_matrix, Floats]:
         """Return what the regression is fed, and by how much each document of each row was scaled.
@@ -284,7 +228,11 @@ class StanceEstimator:
 
     def weigh_sentences(self, sentences: SentenceCounts) -> Floats:
         """Return the weight of each sentence, shape (n_sentences,), between 0 and 1."""
-        return _weigh_sentences(self.relevance, sentences, self.relevance_power)
+        return weigh_by_relevance(self.predict_relevance(sentences), sentences, self.relevance_power)
+
+    def predict_relevance(self, sentences: SentenceCounts) -> Floats:
+        """Predict the probability that each sentence is evidence, shape (n_sentences,)."""
+        return predict_relevance(self.relevance, sentences)
 
     def weigh_features(self, sentences: SentenceCounts, stances: Sequence[str]) -> Floats:
         """Return what each sentence adds to the log-odds of a stance over the mean of all stances.
@@ -311,164 +259,39 @@ class StanceEstimator:
         return np.bincount(rows, weights=added, minlength=counts.shape[0]).astype(np.float64)
 
 
-def _weigh_sentences(relevance: LinearModel | None, sentences: SentenceCounts, power: float) -> Floats:
+def predict_relevance(relevance: LinearModel | None, sentences: SentenceCounts) -> Floats:
+    """Predict the probability that each sentence is evidence, shape (n_sentences,); 1 without a model."""
     if relevance is None:
         return np.ones(len(sentences.answers))
     scaled, _ = relevance.scale(sentences.counts)
-    probability: Floats = relevance.predict(scaled)[:, 1]
-    # Readers mark headlines seldom, though respondents put the gist there: they count in full.
-    probability[sentences.is_headline] = 1.0
-    return probability**power
+    return np.ascontiguousarray(relevance.predict(scaled)[:, 1])
 
 
-def _class_weights(regression: LogisticRegression) -> tuple[Floats, Floats]:
-    """Return one row of coefficients per class; scikit-learn stores a single row for two classes."""
-    if len(regression.classes_) > 2:
-        return regression.coef_, regression.intercept_
-    half = regression.coef_[0] / 2
-    return np.stack([-half, half]), np.array([-0.5, 0.5]) * regression.intercept_[0]
+def weigh_by_relevance(probability: Floats, sentences: SentenceCounts, power: float) -> Floats:
+    """Return the weight of each sentence, shape (n_sentences,): its probability to be evidence, to a power.
 
-
-# ---------------------------------------------------------------- fitting
-
-
-def fit_estimator(data: TrainingData, config: ClassifierConfig, *, tolerance: float = 1e-8) -> StanceEstimator:
-    """Fit both models.
-
-    A training answer's sentences get their weights from a relevance model that saw no answer to its
-    question, as an answer at use does.
-
-    Parameters
-    ----------
-    data
-        What to learn from.
-    config
-        How.
-    tolerance
-        How small the gradient must be for the solver to stop: coarser is faster and good enough to score.
-
-    Returns
-    -------
-    StanceEstimator
-        Coefficients are rounded to `COEFFICIENT_DECIMALS`: the same data gives the same bytes on the same
-        number of threads of the linear algebra library; on another a few last digits may differ.
-
-    Raises
-    ------
-    BadInput
-        When the answers share too few words and cues to learn from.
+    Readers mark headlines seldom, though respondents put the gist there: they count in full.
     """
-    sentences = data.sentences
-    is_usable = sentences.n_answers_with() >= config.min_answers
-    is_usable &= sentences.documents != DOCUMENTS.index("places")
-    if not is_usable.any():
-        reason = f"no word or cue stands in {config.min_answers} of {sentences.n_answers} answers"
-        raise BadInput("labelled data", f"{reason}: too few to learn from")
-    relevance = _fit_relevance(data, config)
-    weights = _weigh_out_of_fold(data, relevance, config)
-    regression = LogisticRegression(
-        C=config.inverse_penalty,
-        class_weight="balanced" if config.balance else None,
-        solver="newton-cg",
-        tol=tolerance,
-        max_iter=1000,
-    )
-    document_weights = {"words": config.word_weight, "cues": config.cue_weight, "pieces": config.piece_weight}
-    stance = _fit_linear(
-        regression,
-        sentences.weigh(weights),
-        data.labels,
-        is_usable=is_usable,
-        documents=sentences.documents,
-        document_weights=document_weights,
-        sample_weight=data.weights,
-    )
-    return StanceEstimator(relevance, stance, config.relevance_power)
-
-
-def _fit_linear(
-    regression: LogisticRegression,
-    counts: csr_matrix,
-    y: NDArray[Any],
-    *,
-    is_usable: Bools,
-    documents: Ints,
-    document_weights: Mapping[str, float],
-    sample_weight: Floats | None = None,
-) -> LinearModel:
-    is_normed = np.array([name != "places" for name in DOCUMENTS])
-    idf = np.where(is_normed[documents], TfidfTransformer().fit(counts).idf_, 1.0)
-    model = LinearModel(
-        idf=np.where(is_usable, idf, 0.0).round(COEFFICIENT_DECIMALS),
-        documents=documents,
-        weights=np.array([document_weights.get(name, 1.0) for name in DOCUMENTS]),
-        is_normed=is_normed,
-        regression=regression,
-    )
-    scaled, _ = model.scale(counts)
-    columns = np.flatnonzero(is_usable)
-    regression.fit(scaled[:, columns], y, sample_weight=sample_weight)
-    fitted = regression.coef_
-    regression.coef_ = np.zeros((len(fitted), len(idf)))
-    regression.coef_[:, columns] = fitted
-    _round(regression)
-    return model
-
-
-def _fit_relevance(data: TrainingData, config: ClassifierConfig) -> LinearModel | None:
-    """Fit on the answers with evidence; None where there are none, or nothing sets evidence apart."""
-    data = data.of_answers(np.unique(data.sentences.answers[data.is_evidence]))
-    sentences = data.sentences
-    is_usable = sentences.counts.getnnz(axis=0) >= config.relevance_min_sentences
-    if not is_usable.any() or data.is_evidence.all():
-        return None
-    return _fit_linear(
-        LogisticRegression(C=config.relevance_inverse_penalty, solver="newton-cg", tol=1e-4, max_iter=1000),
-        sentences.counts,
-        data.is_evidence,
-        is_usable=is_usable,
-        documents=sentences.documents,
-        document_weights={},
-    )
-
-
-def _weigh_out_of_fold(data: TrainingData, relevance: LinearModel | None, config: ClassifierConfig) -> Floats:
-    """Weigh each answer's sentences by a model that saw no answer to its question."""
-    sentences, power = data.sentences, config.relevance_power
-    weights = _weigh_sentences(relevance, sentences, power)
-    n_folds = min(config.relevance_folds, len(set(data.questions)))
-    if relevance is not None and n_folds > 1:
-        folds = GroupKFold(n_folds, shuffle=True, random_state=0)
-        for rest, held_out in folds.split(data.labels, groups=data.questions):
-            fitted = _fit_relevance(data.of_answers(rest), config)
-            weights[np.isin(sentences.answers, held_out)] = _weigh_sentences(
-                fitted, sentences.of_answers(held_out), power
-            )
-    # Solvers differ in their last digits from processor to processor: the weights must not.
-    return weights.round(COEFFICIENT_DECIMALS)
-
-
-def _round(regression: LogisticRegression) -> None:
-    regression.coef_ = regression.coef_.round(COEFFICIENT_DECIMALS)
-    regression.intercept_ = regression.intercept_.round(COEFFICIENT_DECIMALS)
+    return np.where(sentences.is_headline, 1.0, probability) ** power
 
 
 def scale_temperature(estimator: StanceEstimator, temperature: float) -> StanceEstimator:
-    """Divide the stance's logits by a temperature, in place, and return the estimator.
+    """Divide the stance's logits by a temperature.
 
-    A logistic regression's logits are linear in its coefficients, so that temperature scaling is a
-    change of coefficients and contributions stay exact.
+    They are linear in the coefficients, so that temperature scaling is a change of coefficients and
+    contributions stay exact.
 
     References
     ----------
     Guo, Pleiss, Sun, Weinberger, "On calibration of modern neural networks", ICML 2017, section 4.2.
     """
-    regression = estimator.stance.regression
-    regression.coef_ = regression.coef_ / temperature
-    regression.intercept_ = regression.intercept_ / temperature
-    _round(regression)
-    # A new one, because a model keeps what it worked out from its coefficients.
-    return replace(estimator, stance=replace(estimator.stance))
+    stance = estimator.stance
+    scaled = replace(
+        stance,
+        coefficients=(stance.coefficients / temperature).round(COEFFICIENT_DECIMALS),
+        intercepts=(stance.intercepts / temperature).round(COEFFICIENT_DECIMALS),
+    )
+    return replace(estimator, stance=scaled)
 
 
 # ---------------------------------------------------------------- predicting

@@ -26,10 +26,9 @@ from pipeline.estimator import (
     ClassifierConfig,
     Floats,
     Ints,
-    TrainingData,
-    fit_estimator,
     predict_posteriors,
 )
+from pipeline.fitting import TrainingData, fit_estimator
 from pipeline.schema import LabelScheme
 
 COVERAGE = 0.7
@@ -326,7 +325,8 @@ def predict_fold(
     sentences = data.sentences.of_answers(test).of_features(columns)
     posteriors = predict_posteriors(estimator, sentences, scheme)
     stances, _ = choose_stances(posteriors, scheme)
-    chosen = choose_evidence(estimator.weigh_features(sentences, stances), sentences.answers, config)
+    strengths = estimator.weigh_features(sentences, stances) * estimator.predict_relevance(sentences)
+    chosen = choose_evidence(strengths, sentences.answers, config)
     return posteriors, np.flatnonzero(np.isin(data.sentences.answers, test))[chosen]
 
 
@@ -402,20 +402,41 @@ def choose_abstention(posteriors: Floats, gold: Sequence[str], scheme: LabelSche
 
 
 def score_abstention(
-    posteriors: Floats, gold: Sequence[str], scheme: LabelScheme, threshold: float
-) -> dict[str, float]:
+    posteriors: Floats, gold: Sequence[str], scheme: LabelScheme, threshold: float, *, is_silent: Bools | None = None
+) -> dict[str, Any]:
     """Score the calls that are made at a threshold of abstention.
+
+    Parameters
+    ----------
+    posteriors, gold, scheme
+        As in `score_posteriors`.
+    threshold
+        Least confidence of a call.
+    is_silent
+        Which answers have nothing that the model knows, shape (n_answers,): it abstains on them too.
 
     Returns
     -------
     dict
-        `coverage`, the share of answers called, and `accuracy_when_called`, the share of right sides among
-        them (0 when none is).
+        `coverage`, the share of answers called; `accuracy_when_called`, the share of right sides among
+        them (0 when none is); and `calls`, counts of shape (n_labels, n_labels + 1): gold by row, called by
+        column, both in scheme order, then those abstained on.
     """
     confidence, right = judge_sides(posteriors, gold, scheme)
     kept = confidence >= threshold
+    if is_silent is not None:
+        kept &= ~is_silent
     accuracy = right[kept].mean() if kept.any() else 0.0
-    return {"coverage": _rounded(kept.mean()), "accuracy_when_called": _rounded(accuracy)}
+    names, n = list(scheme.names), len(scheme.names)
+    called, _ = choose_stances(posteriors, scheme)
+    columns = np.where(kept, [names.index(name) for name in called], n)
+    rows = np.array([names.index(name) for name in gold], dtype=np.int64)
+    calls = np.bincount(rows * (n + 1) + columns, minlength=n * (n + 1)).reshape(n, n + 1)
+    return {
+        "coverage": _rounded(kept.mean()),
+        "accuracy_when_called": _rounded(accuracy),
+        "calls": calls.tolist(),
+    }
 
 
 def score_evidence(chosen: Ints, is_evidence: Bools, answers: Ints) -> dict[str, float]:
@@ -454,11 +475,12 @@ SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
 
 
 def measure_learning_curve(
-    data: TrainingData, scheme: LabelScheme, config: ClassifierConfig, *, n_folds: int = 5
+    data: TrainingData, scheme: LabelScheme, config: ClassifierConfig, *, temperature: float, n_folds: int = 5
 ) -> list[dict[str, float]]:
     """Measure how many labelled answers buy how many points.
 
-    The folds are those of `cross_validate`; each is learnt from a share of the questions that are left.
+    The folds are those of `cross_validate`, and the temperature what it found; each is learnt from a share of
+    the questions that are left.
 
     Returns
     -------
@@ -482,13 +504,18 @@ def measure_learning_curve(
             posteriors[test] = predicted
             n_answers.append(len(kept))
         else:
-            point = _score_sides(posteriors, data.labels, data.questions, scheme)
+            point = _score_sides(apply_temperature(posteriors, temperature), data.labels, data.questions, scheme)
             points.append({"n_answers": round(float(np.mean(n_answers))), **point})
     return points
 
 
 def measure_groups(
-    data: TrainingData, groups: Sequence[str | None], scheme: LabelScheme, config: ClassifierConfig
+    data: TrainingData,
+    groups: Sequence[str | None],
+    scheme: LabelScheme,
+    config: ClassifierConfig,
+    *,
+    temperature: float,
 ) -> list[dict[str, Any]]:
     """Score each group of answers by a model that never saw that group, nor any of its questions.
 
@@ -498,6 +525,8 @@ def measure_groups(
         Labelled answers.
     groups
         The group of each answer, such as a kind of procedure; None for one that is only learnt from.
+    temperature
+        Of the posteriors, as `cross_validate` found it.
 
     Returns
     -------
@@ -512,6 +541,7 @@ def measure_groups(
         train = np.flatnonzero(~np.isin(data.questions, data.questions[test]))
         posteriors = _predict_if_possible(data, train, test, scheme, config)
         if posteriors is not None:
+            posteriors = apply_temperature(posteriors, temperature)
             scores = _score_sides(posteriors, data.labels[test], data.questions[test], scheme)
             found.append({"group": name, "n_answers": len(test), **scores})
     return found

@@ -2,8 +2,7 @@
 
 A folder holds
 
-- ``model.skops``: the fitted regressions and their features, NumPy arrays and scikit-learn's own classes
-  only, in a format that cannot run code;
+- ``model.npz``: the fitted regressions and their features, plain NumPy arrays, which cannot run code;
 - ``cues.toml``: the cue lexicon its features were made with;
 - ``training_answers.txt``: a hash of every training answer, so that scoring on them is noticed;
 - ``README.md``: the model card, and its figures (SVG);
@@ -22,7 +21,6 @@ import math
 import os
 import shutil
 import tempfile
-import warnings
 import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -31,10 +29,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import skops.io
 from pydantic import ValidationError
-from sklearn.exceptions import InconsistentVersionWarning
-from sklearn.linear_model import LogisticRegression
 
 from pipeline.card import FIGURES, Manifest, draw_figures, render_card
 from pipeline.classify import StanceModel
@@ -44,12 +39,12 @@ from pipeline.features import DOCUMENTS, FEATURE_VERSION, Vocabulary
 from pipeline.schema import AnswerRecord, first_problem
 
 MANIFEST = "manifest.json"
-ARTEFACT = "model.skops"
+ARTEFACT = "model.npz"
 LEXICON = "cues.toml"
 TRAINING_ANSWERS = "training_answers.txt"
 CARD = "README.md"
-FORMAT = 3
-_VERSIONED = ("matplotlib", "medstance", "numpy", "scikit-learn", "scipy", "skops", "spacy")
+FORMAT = 4
+_VERSIONED = ("matplotlib", "medstance", "numpy", "scikit-learn", "scipy", "spacy")
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 
 
@@ -248,60 +243,51 @@ def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
 
 
 def dump_model(vocabulary: Vocabulary, estimator: StanceEstimator) -> bytes:
-    """Serialise what was learned with skops, then make the bytes depend on its content alone.
+    """Serialise what was learned as an archive of arrays (NumPy's npz) whose bytes depend on it alone.
 
-    skops numbers objects by their place in memory and stamps its archive with the time; here they are
-    numbered in order of appearance, and the stamp is constant.
+    NumPy itself stamps the archive with the time.
     """
-    content = {
-        # One text: skops takes seconds to check many names one by one.
-        "names": np.frombuffer("\n".join(vocabulary.names).encode(), dtype=np.uint8),
+    arrays = {
+        "names": _text_array(vocabulary.names),
         "hashes": vocabulary.hashes,
         "documents": vocabulary.documents.astype(np.uint8),
-        "relevance": None if estimator.relevance is None else _linear_content(estimator.relevance),
-        "stance": _linear_content(estimator.stance),
-        "relevance_power": estimator.relevance_power,
+        "relevance_power": np.array([estimator.relevance_power]),
+        **_linear_arrays("stance", estimator.stance),
+        **({} if estimator.relevance is None else _linear_arrays("relevance", estimator.relevance)),
     }
-    archive = zipfile.ZipFile(io.BytesIO(skops.io.dumps(content)))
-    schema = json.loads(archive.read("schema.json"))
-    names: dict[str, str] = {}
-    _renumber(schema, {}, names)
     out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as canonical:
-        members = {names[name]: archive.read(name) for name in archive.namelist() if name in names}
-        members["schema.json"] = json.dumps(schema, ensure_ascii=False, separators=(",", ":")).encode()
-        for name in sorted(members):
-            info = zipfile.ZipInfo(name, _ZIP_DATE)
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for name, array in sorted(arrays.items()):
+            info = zipfile.ZipInfo(f"{name}.npy", _ZIP_DATE)
             info.compress_type = zipfile.ZIP_DEFLATED
             info.create_system = 3
             info.external_attr = 0o600 << 16
-            canonical.writestr(info, members[name])
+            data = io.BytesIO()
+            np.lib.format.write_array(data, np.ascontiguousarray(array), allow_pickle=False)
+            archive.writestr(info, data.getvalue())
     return out.getvalue()
 
 
-def _linear_content(model: LinearModel) -> dict[str, Any]:
+def _linear_arrays(name: str, model: LinearModel) -> dict[str, Any]:
     return {
-        "idf": model.idf,
-        "weights": model.weights,
-        "is_normed": model.is_normed,
-        "regression": model.regression,
+        f"{name}.idf": model.idf,
+        f"{name}.weights": model.weights,
+        f"{name}.is_normed": model.is_normed,
+        f"{name}.classes": _text_array(model.classes),
+        f"{name}.coefficients": model.coefficients,
+        f"{name}.intercepts": model.intercepts,
     }
 
 
-def _renumber(node: Any, ids: dict[int, int], names: dict[str, str]) -> None:
-    """Give every object a number in order of appearance, and its array file the same."""
-    if isinstance(node, list):
-        for item in node:
-            _renumber(item, ids, names)
-    elif isinstance(node, dict):
-        if isinstance(node.get("__id__"), int):
-            # Constants may or may not be shared in memory; each gets a number of its own, here a key no id has.
-            key = -1 - len(ids) if node.get("is_json") else node["__id__"]
-            node["__id__"] = ids.setdefault(key, len(ids))
-        if isinstance(node.get("file"), str):
-            node["file"] = names.setdefault(node["file"], f"{len(names)}.npy")
-        for value in node.values():
-            _renumber(value, ids, names)
+def _text_array(names: Iterable[str]) -> Any:
+    """Store names as the bytes of one text, a line each: far smaller than an array of texts of one length."""
+    return np.frombuffer("\n".join(names).encode(), dtype=np.uint8)
+
+
+def _read_text_array(array: Any) -> tuple[str, ...]:
+    if array.dtype != np.uint8:
+        raise TypeError("its names are no text")
+    return tuple(array.tobytes().decode().split("\n"))
 
 
 # ---------------------------------------------------------------- loading
@@ -352,25 +338,18 @@ def load_model(folder: ModelFolder) -> StanceModel:
     Raises
     ------
     ModelError
-        When it holds anything but scikit-learn's own classes, or was written by another version of
-        scikit-learn or of medstance's features.
+        When it holds anything but the arrays of a stance classifier, or was made with another version of
+        medstance's features.
     """
     path, manifest = folder.path / ARTEFACT, folder.manifest
     if manifest.feature_version != FEATURE_VERSION:
         versions = f"made with features of version {manifest.feature_version}, this medstance has {FEATURE_VERSION}"
         raise ModelError(f"{folder.path}: {versions}: retrain it with stance train")
-    data = path.read_bytes()
-    _refuse_foreign_types(path, data)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", InconsistentVersionWarning)
-            content = skops.io.loads(data, trusted=[])
-    except InconsistentVersionWarning as error:
-        versions = f"scikit-learn {error.original_sklearn_version}, installed is {error.current_sklearn_version}"
-        advice = "install that version or retrain it with stance train"
-        raise ModelError(f"{path}: written by {versions}: {advice}") from error
+        with np.load(path, allow_pickle=False) as archive:
+            content = {name: archive[name] for name in archive.files}
     except Exception as error:
-        # Whatever a malformed archive makes skops raise, to the user it is one thing.
+        # Whatever a malformed archive makes NumPy raise, to the user it is one thing.
         raise ModelError(f"{path}: cannot be loaded ({type(error).__name__}: {error})") from error
     try:
         vocabulary, estimator = read_content(content)
@@ -390,52 +369,43 @@ def load_model(folder: ModelFolder) -> StanceModel:
     )
 
 
-def read_content(content: Any) -> tuple[Vocabulary, StanceEstimator]:
-    """Read what `dump_model` serialised.
+def read_content(content: Mapping[str, Any]) -> tuple[Vocabulary, StanceEstimator]:
+    """Read the arrays that `dump_model` serialised.
 
     Raises
     ------
     LookupError, TypeError, ValueError, AttributeError, ArithmeticError
-        When it is anything else, or its parts do not fit together.
+        When they are anything else, or do not fit together.
     """
-    names = content["names"].tobytes().decode().split("\n")
+    names = _read_text_array(content["names"])
     hashes, documents = content["hashes"], content["documents"]
     if hashes.dtype != np.uint64 or documents.dtype != np.uint8:
         raise TypeError("its features are no numbers")
     if not (len(names),) == documents.shape == hashes.shape or documents.max(initial=0) >= len(DOCUMENTS):
         raise ValueError("its features do not fit together")
     documents = documents.astype(np.int64)
-    relevance = None if content["relevance"] is None else _read_linear(content["relevance"], documents)
-    if relevance is not None and relevance.classes != ["False", "True"]:
+    has_relevance = any(name.startswith("relevance.") for name in content)
+    relevance = _read_linear(content, "relevance", documents) if has_relevance else None
+    if relevance is not None and relevance.classes != ("False", "True"):
         raise ValueError("a sentence is evidence or it is not")
-    power = float(content["relevance_power"])
-    if not 0 <= power < math.inf:
+    power = content["relevance_power"].item()
+    if not isinstance(power, float) or not 0 <= power < math.inf:
         raise ValueError(f"a power of {power}")
-    estimator = StanceEstimator(relevance, _read_linear(content["stance"], documents), power)
-    return Vocabulary(tuple(names), hashes, documents), estimator
+    estimator = StanceEstimator(relevance, _read_linear(content, "stance", documents), power)
+    return Vocabulary(names, hashes, documents), estimator
 
 
-def _read_linear(content: Any, documents: Any) -> LinearModel:
-    regression = content["regression"]
-    if not isinstance(regression, LogisticRegression):
-        raise TypeError(f"{type(regression).__name__} where a regression should be")
-    model = LinearModel(content["idf"], documents, content["weights"], content["is_normed"], regression)
-    n, n_classes, each = len(documents), len(set(model.classes)), (len(DOCUMENTS),)
-    # Of two classes, scikit-learn stores a single row.
-    n_rows = n_classes if n_classes > 2 else 1
-    numbers = (model.idf, regression.coef_, regression.intercept_, model.weights)
-    shapes = [array.shape for array in (*numbers, model.is_normed, regression.classes_)]
-    if n_classes < 2 or shapes != [(n,), (n_rows, n), (n_rows,), each, each, (n_classes,)]:
+def _read_linear(content: Mapping[str, Any], name: str, documents: Any) -> LinearModel:
+    parts = ("idf", "weights", "is_normed", "classes", "coefficients", "intercepts")
+    idf, weights, is_normed, classes, coefficients, intercepts = (content[f"{name}.{part}"] for part in parts)
+    labels = _read_text_array(classes)
+    n, n_classes, each = len(documents), len(set(labels)), (len(DOCUMENTS),)
+    numbers = (idf, weights, coefficients, intercepts)
+    shapes = [array.shape for array in (*numbers, is_normed)]
+    if n_classes < 2 or n_classes != len(labels) or shapes != [(n,), each, (n, n_classes), (n_classes,), each]:
         raise ValueError("its arrays do not fit together")
-    if not all(np.isfinite(array).all() for array in numbers) or model.is_normed.dtype != np.bool_:
+    if any(array.dtype != np.float64 for array in numbers) or is_normed.dtype != np.bool_:
+        raise TypeError("its arrays are of another kind")
+    if not all(np.isfinite(array).all() for array in numbers):
         raise ValueError("its arrays hold what is no number")
-    return model
-
-
-def _refuse_foreign_types(path: Path, data: bytes) -> None:
-    try:
-        foreign = skops.io.get_untrusted_types(data=data)
-    except Exception as error:
-        raise ModelError(f"{path}: cannot be read ({type(error).__name__}: {error})") from error
-    if foreign:
-        raise ModelError(f"{path}: holds types that are not trusted: {', '.join(foreign)}")
+    return LinearModel(idf, documents, weights, is_normed, labels, coefficients, intercepts)

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from scipy.sparse import vstack
 
-from pipeline.estimator import SentenceCounts, TrainingData
+from pipeline.estimator import SentenceCounts
 from pipeline.features import Features, Vocabulary, count_features, extract_features
+from pipeline.fitting import TrainingData
 from pipeline.preprocess import AnswerParser, parse_answers
 from pipeline.schema import AnswerRecord, read_gold_evidence
 

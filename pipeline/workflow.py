@@ -39,8 +39,9 @@ from pipeline.schema import (
 
 if TYPE_CHECKING:
     from pipeline.classify import Explanation, StanceModel
-    from pipeline.estimator import ClassifierConfig, TrainingData
+    from pipeline.estimator import ClassifierConfig
     from pipeline.evaluate import CrossValidation
+    from pipeline.fitting import TrainingData
     from pipeline.persistence import ModelFolder
     from pipeline.preprocess import AnswerParser, ParsedBatch
 
@@ -716,9 +717,10 @@ def train_model(
         takes several times as long.
     """
     from pipeline.classify import StanceModel
-    from pipeline.estimator import fit_estimator, scale_temperature
+    from pipeline.estimator import scale_temperature
     from pipeline.evaluate import choose_abstention, cross_validate, score_abstention, score_evidence, score_posteriors
     from pipeline.features import build_vocabulary
+    from pipeline.fitting import fit_estimator
     from pipeline.persistence import save_model
     from pipeline.preprocess import AnswerParser
     from pipeline.training import count_labelled, featurise
@@ -778,18 +780,22 @@ def _measure_curves(
     }
     if n_folds is not None:
         say("measuring the learning curve")
-        curves["learning"] = measure_learning_curve(training, data.scheme, config, n_folds=n_folds)
+        curves["learning"] = measure_learning_curve(
+            training, data.scheme, config, temperature=validation.temperature, n_folds=n_folds
+        )
         groups = [(answer.model_extra or {}).get("group") for answer in data.answers]
         groups = [group if isinstance(group, str) else None for group in groups]
         if any(groups):
             say("scoring groups never seen")
-            curves["groups"] = measure_groups(training, groups, data.scheme, config)
+            curves["groups"] = measure_groups(training, groups, data.scheme, config, temperature=validation.temperature)
     return curves
 
 
 def evaluate_model(data: LabelledData, classifier: Classifier, *, say: Say) -> Row:
     """Score a model on labelled answers, and warn of those it was trained on."""
-    from pipeline.classify import choose_evidence, choose_stances
+    import numpy as np
+
+    from pipeline.classify import choose_evidence, choose_stances, find_said
     from pipeline.estimator import predict_posteriors
     from pipeline.evaluate import score_abstention, score_evidence, score_posteriors
     from pipeline.persistence import hash_answer
@@ -806,12 +812,14 @@ def evaluate_model(data: LabelledData, classifier: Classifier, *, say: Say) -> R
     scored = count_labelled(features, model.vocabulary, data.labels, data.questions, data.weights)
     posteriors = predict_posteriors(model.estimator, scored.sentences, model.scheme)
     stances, _ = choose_stances(posteriors, model.scheme)
-    weights = model.estimator.weigh_features(scored.sentences, stances)
-    evidence = choose_evidence(weights, scored.sentences.answers, model.config)
+    strengths = model.estimator.weigh_features(scored.sentences, stances)
+    strengths *= model.estimator.predict_relevance(scored.sentences)
+    evidence = choose_evidence(strengths, scored.sentences.answers, model.config)
+    is_silent = np.concatenate([~find_said(f, model.vocabulary.columns(f.hashes) >= 0) for f in features])
     return (
         {"model": model.name, "n_seen_in_training": n_seen}
         | score_posteriors(posteriors, data.labels, data.questions, model.scheme).to_row()
-        | score_abstention(posteriors, data.labels, model.scheme, model.abstain_below)
+        | score_abstention(posteriors, data.labels, model.scheme, model.abstain_below, is_silent=is_silent)
         | score_evidence(evidence, scored.is_evidence, scored.sentences.answers)
     )
 

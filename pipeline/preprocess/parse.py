@@ -322,7 +322,7 @@ class AnswerParser:
         What it asks about are here its own content words, so that "Is Botox dangerous?" needs no proposition.
         """
         flags = self._table.flags(questions.types)
-        sentence_of = np.cumsum(_start_sentences(flags, questions))
+        sentence_of = np.cumsum(_start_sentences(flags, questions), dtype=np.int64)
         targets = _join_mentions((flags & flag.CONTENT) != 0, flags, sentence_of)
         found = _merge(self._find_plain(questions), self._find_with_target(questions, targets))
         flips = found.start[found.family == self._family_numbers["question_flip"]]
