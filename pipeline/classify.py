@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from pipeline.estimator import (
 )
 from pipeline.features import Features, Vocabulary, count_columns, extract_features
 from pipeline.preprocess import ParsedBatch, Passage
-from pipeline.schema import Evidence, LabelScheme, StanceCall
+from pipeline.schema import LabelScheme, StanceCall
 
 _POSTERIOR_DECIMALS = 4
 _WEIGHT_DECIMALS = 4
@@ -223,6 +224,11 @@ def call_answers(model: StanceModel, batch: ParsedBatch) -> list[StanceCall]:
 
 def call_explained(model: StanceModel, explanation: Explanation) -> list[StanceCall]:
     """Give the calls of answers whose called stances are explained, in the order of the answers."""
+    return [StanceCall.model_validate(row) for row in call_rows(model, explanation)]
+
+
+def call_rows(model: StanceModel, explanation: Explanation) -> list[dict[str, Any]]:
+    """Give the same calls as JSON-ready data, the fields of `StanceCall`: a long run needs no records of them."""
     confidence = sum_sides(explanation.posteriors, model.scheme)[1].max(axis=1)
     abstained = (confidence < model.abstain_below) | ~find_said(explanation.features, explanation.rows)
     evidence = collect_evidence(explanation, model.config)
@@ -230,15 +236,15 @@ def call_explained(model: StanceModel, explanation: Explanation) -> list[StanceC
     names = model.scheme.names
     rounded = explanation.posteriors.round(_POSTERIOR_DECIMALS).tolist()
     return [
-        StanceCall(
-            stance=stance,
-            side=sides[stance],
-            posteriors=dict(zip(names, row, strict=True)),
-            confidence=sure,
-            abstained=is_abstained,
-            evidence=passages,
-            model=model.name,
-        )
+        {
+            "stance": stance,
+            "side": sides[stance],
+            "posteriors": dict(zip(names, row, strict=True)),
+            "confidence": sure,
+            "abstained": is_abstained,
+            "evidence": passages,
+            "model": model.name,
+        }
         for stance, row, sure, is_abstained, passages in zip(
             explanation.stances,
             rounded,
@@ -270,7 +276,7 @@ def find_said(features: Features, known: Ints | Bools) -> Bools:
     return np.bincount(batch.sentence_answers[said], minlength=len(batch.answers)) > 0
 
 
-def collect_evidence(explanation: Explanation, config: ClassifierConfig) -> list[tuple[Evidence, ...]]:
+def collect_evidence(explanation: Explanation, config: ClassifierConfig) -> list[list[dict[str, Any]]]:
     """Collect the sentences that speak for each answer's stance, strongest first.
 
     How strongly one speaks is what it adds, times how likely it is to be evidence: a headline counts in full
@@ -285,12 +291,12 @@ def collect_evidence(explanation: Explanation, config: ClassifierConfig) -> list
 
     Returns
     -------
-    list of tuple of Evidence
-        Of each answer, sentences whose features sum to more than zero, quoted from the original record. A
-        sentence that begins in the headline and ends in the body gives a passage of each.
+    list of list of dict
+        Of each answer, the fields of `Evidence`: sentences whose features sum to more than zero, quoted from
+        the original record. A sentence that begins in the headline and ends in the body gives a passage of each.
     """
     batch = explanation.features.batch
-    found: list[list[Evidence]] = [[] for _ in batch.answers]
+    found: list[list[dict[str, Any]]] = [[] for _ in batch.answers]
     weights = explanation.sentence_weights()
     strengths = weights * explanation.probability
     for sentence in choose_evidence(strengths, batch.sentence_answers, config).tolist():
@@ -298,12 +304,12 @@ def collect_evidence(explanation: Explanation, config: ClassifierConfig) -> list
         passages = batch.sources[row].locate(*batch.sentence_range(sentence))
         shares = [weights[sentence]] if len(passages) == 1 else _divide_weight(explanation, sentence, passages)
         found[row] += [
-            Evidence(field=p.field, start=p.start, end=p.end, quote=p.quote, weight=weight)
+            {"field": p.field, "start": p.start, "end": p.end, "quote": p.quote, "weight": weight}
             for p, share in zip(passages, shares, strict=True)
             if (weight := round(float(share), _WEIGHT_DECIMALS)) > 0
         ]
     # One sentence may give two passages.
-    return [tuple(passages[: config.max_evidence]) for passages in found]
+    return [passages[: config.max_evidence] for passages in found]
 
 
 def choose_evidence(strengths: Floats, answers: Ints, config: ClassifierConfig) -> Ints:

@@ -322,22 +322,24 @@ class ClassifiedAnswer(Frozen):
     call: StanceCall
 
     def to_row(self) -> dict[str, Any]:
-        """Return answer and call as one flat JSON-ready row.
+        """Return answer and call as one flat JSON-ready row, see `join_call`."""
+        return join_call(self.answer.to_row(), self.call.model_dump(mode="json"))
 
-        A field of the source that has the name of a call's field is kept as ``input_<name>``.
-        """
-        answer = self.answer.to_row()
-        call = self.call.model_dump(mode="json")
-        if call.keys().isdisjoint(answer):
-            answer.update(call)
-            return answer
-        row: dict[str, Any] = {}
-        for name, value in answer.items():
-            kept = name
-            while kept in CALL_FIELDS or (kept != name and kept in answer):
-                kept = f"input_{kept}"
-            row[kept] = value
-        return row | call
+
+def join_call(answer: dict[str, Any], call: dict[str, Any]) -> dict[str, Any]:
+    """Join the rows of an answer and of its call into one.
+
+    A field of the source that has the name of a call's field is kept as ``input_<name>``.
+    """
+    if call.keys().isdisjoint(answer):
+        return answer | call
+    row: dict[str, Any] = {}
+    for name, value in answer.items():
+        kept = name
+        while kept in CALL_FIELDS or (kept != name and kept in answer):
+            kept = f"input_{kept}"
+        row[kept] = value
+    return row | call
 
 
 def split_classified(record: AnswerRecord) -> ClassifiedAnswer | None:

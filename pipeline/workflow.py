@@ -33,6 +33,7 @@ from pipeline.schema import (
     Report,
     StanceCall,
     first_problem,
+    join_call,
     read_gold_evidence,
     split_classified,
 )
@@ -270,6 +271,16 @@ class Classifier:
             for answer, call in zip(batch.answers, calls, strict=True):
                 yield ClassifiedAnswer(answer=_without_call(answer), call=call)
 
+    def classify_rows(self, answers: Iterable[AnswerRecord]) -> Iterator[Row]:
+        """Classify answers as `classify` does, and give answer and call as one row."""
+        from pipeline.classify import call_rows, explain_answers
+        from pipeline.preprocess import parse_answers
+
+        for batch in parse_answers(self.parser, answers, batch_size=BATCH_SIZE):
+            calls = call_rows(self.model, explain_answers(self.model, batch))
+            for answer, call in zip(batch.answers, calls, strict=True):
+                yield join_call(_without_call(answer).to_row(), call)
+
     def complete(self, answers: Iterable[AnswerRecord]) -> Iterator[ClassifiedAnswer]:
         """Give answers with the calls they carry, and classify those that carry none."""
         stream = iter(answers)
@@ -318,9 +329,9 @@ def _without_call(answer: AnswerRecord) -> AnswerRecord:
 
 def classify_sources(intake: Intake, model_name: str, *, progress: Callable[[int], None]) -> Iterator[Row]:
     """Classify every answer of some sources, in order, every field kept."""
-    for n, answer in enumerate(Classifier(model_name).classify(intake), start=1):
+    for n, row in enumerate(Classifier(model_name).classify_rows(intake), start=1):
         progress(n)
-        yield answer.to_row()
+        yield row
 
 
 # ---------------------------------------------------------------- reporting

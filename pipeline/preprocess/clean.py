@@ -9,11 +9,10 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
+from bisect import bisect_right
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
 
 MAX_RUN = 50
 """Signs that may stand in a run without a space."""
@@ -242,45 +241,83 @@ def clean_text(text: str) -> str:
     return align_clean(text)[0]
 
 
-def align_clean(text: str) -> tuple[str, NDArray[np.int64] | None]:
-    """Clean a text and trace each character of the result to the original.
+class _Edits(NamedTuple):
+    """What one step replaced: half-open ranges, in order, of what it made and of what it took."""
 
-    Returns
-    -------
-    clean
-        The clean text.
-    origins
-        Shape (len(clean), 2): ``origins[i]`` is the half-open range of the original that ``clean[i]`` stands
-        for. Both columns are non-decreasing. None when no length changed.
+    starts: list[int]
+    ends: list[int]
+    old_starts: list[int]
+    old_ends: list[int]
+
+    def trace(self, place: int) -> tuple[int, int]:
+        """Return the first and the last character that a character stands for."""
+        last = bisect_right(self.starts, place) - 1
+        if last < 0:
+            return place, place
+        if place < self.ends[last]:
+            return self.old_starts[last], self.old_ends[last] - 1
+        kept = place - self.ends[last] + self.old_ends[last]
+        return kept, kept
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """Where the characters of a clean text come from.
+
+    Attributes
+    ----------
+    steps
+        What each step of cleaning replaced, in order.
+    """
+
+    steps: tuple[_Edits, ...] = ()
+
+    def trace(self, start: int, end: int) -> tuple[int, int]:
+        """Return the range of the original that a range of the clean text stands for; both half-open, not empty.
+
+        Whatever a stretch is replaced by stands for the whole of it.
+        """
+        first, last = start, end - 1
+        for edits in reversed(self.steps):
+            first, last = edits.trace(first)[0], edits.trace(last)[1]
+        return first, last + 1
+
+
+def align_clean(text: str) -> tuple[str, Alignment]:
+    r"""Clean a text and keep where it comes from.
+
+    Examples
+    --------
+    >>> clean, alignment = align_clean("<b>Not</b>  safe &amp; sound")
+    >>> clean, alignment.trace(0, 3), alignment.trace(9, 10)
+    ('Not safe & sound', (3, 6), (17, 22))
     """
     clean = text
-    origins: NDArray[np.int64] | None = None
+    steps: list[_Edits] = []
     for step in _STEPS:
         if not isinstance(step, _Step):
             clean = step(clean)
         elif step.may_match(clean):
-            clean, origins = _substitute(step, clean, origins)
-    return clean, origins
+            clean = _substitute(step, clean, steps)
+    return clean, Alignment(tuple(steps))
 
 
-def _substitute(step: _Step, text: str, origins: NDArray[np.int64] | None) -> tuple[str, NDArray[np.int64] | None]:
-    matches = list(step.pattern.finditer(text))
-    if not matches:
-        return text, origins
-    if origins is None:
-        places = np.arange(len(text), dtype=np.int64)
-        traced = np.stack([places, places + 1], axis=1)
-    else:
-        traced = origins.copy()
-    n_new = np.ones(len(text), dtype=np.int64)
+def _substitute(step: _Step, text: str, steps: list[_Edits]) -> str:
+    edits = _Edits([], [], [], [])
     pieces: list[str] = []
-    end = 0
-    for match in matches:
+    end = made = 0
+    for match in step.pattern.finditer(text):
         new = step.replace(match)
-        pieces += [text[end : match.start()], new]
-        start, end = match.span()
-        # Whatever a match becomes stands for the whole of the match.
-        traced[start, 1] = traced[end - 1, 1]
-        n_new[start:end] = 0
-        n_new[start] = len(new)
-    return "".join([*pieces, text[end:]]), np.repeat(traced, n_new, axis=0)
+        start = match.start()
+        pieces += (text[end:start], new)
+        made += start - end
+        edits.starts.append(made)
+        made += len(new)
+        edits.ends.append(made)
+        end = match.end()
+        edits.old_starts.append(start)
+        edits.old_ends.append(end)
+    if not pieces:
+        return text
+    steps.append(edits)
+    return "".join([*pieces, text[end:]])

@@ -5,10 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
-from pipeline.preprocess.clean import align_clean
+from pipeline.preprocess.clean import Alignment, align_clean
 
 Field = Literal["headline", "text"]
 _SENTENCE_ENDS = (".", "!", "?", ":", "…")
@@ -26,15 +23,15 @@ class Part:
         Half-open character range in the composed text.
     original
         The field as it is in the record.
-    origins
-        From clean to original characters, see `pipeline.preprocess.align_clean`; None for the identity.
+    alignment
+        From clean to original characters.
     """
 
     field: Field
     start: int
     end: int
     original: str
-    origins: NDArray[np.int64] | None
+    alignment: Alignment
 
 
 class Passage(NamedTuple):
@@ -75,9 +72,7 @@ class AnswerText:
             low, high = self._without_space(max(start, part.start), min(end, part.end))
             if low >= high:
                 continue
-            first, last = low - part.start, high - part.start
-            if part.origins is not None:
-                first, last = int(part.origins[first, 0]), int(part.origins[last - 1, 1])
+            first, last = part.alignment.trace(low - part.start, high - part.start)
             passages.append(Passage(part.field, first, last, part.original[first:last], low, high))
         return passages
 
@@ -102,15 +97,15 @@ def compose_answer(headline: str | None, text: str) -> AnswerText:
     >>> compose_answer("A topic", "It helps.").text
     'A topic\n\nIt helps.'
     """
-    body, body_origins = align_clean(text)
+    body, body_alignment = align_clean(text)
     if not headline or not headline.strip():
-        return AnswerText(body, (Part("text", 0, len(body), text, body_origins),))
-    head, head_origins = align_clean(headline)
+        return AnswerText(body, (Part("text", 0, len(body), text, body_alignment),))
+    head, head_alignment = align_clean(headline)
     gap = " " if _runs_on(head, body) else "\n\n"
     start = len(head) + len(gap)
     parts = (
-        Part("headline", 0, len(head), headline, head_origins),
-        Part("text", start, start + len(body), text, body_origins),
+        Part("headline", 0, len(head), headline, head_alignment),
+        Part("text", start, start + len(body), text, body_alignment),
     )
     return AnswerText(head + gap + body, parts)
 

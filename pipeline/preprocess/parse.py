@@ -7,7 +7,6 @@ that marking them costs less than tokenising them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -35,8 +34,8 @@ ZONES = ("headline", "first", "middle", "last")
 """Where a sentence stands: in the headline, or as the first, a middle or the last of the body."""
 
 _SCOPE_TOKENS = 8
-_WARM_UP_ANSWERS = 2048
-_MAX_TYPES = 500_000
+_MAX_TYPES = 200_000
+"""spaCy remembers every word it reads, for ever: past this many it starts anew. A batch may add some more."""
 
 
 class Cue(NamedTuple):
@@ -216,8 +215,7 @@ class AnswerParser:
     """
 
     def __init__(self, lexicon: CueLexicon) -> None:
-        self.nlp = spacy.blank("en")
-        _add_shouted_contractions(self.nlp)
+        self.nlp = _blank_english()
         phrases = lexicon.phrases()
         self.families = tuple(phrases)
         self._family_numbers = {name: number for number, name in enumerate(self.families)}
@@ -231,7 +229,6 @@ class AnswerParser:
         self._with_target = PhraseTrie(with_target, len(self._words))
         self._target_word = self._words.get(TARGET, 0)
         self._table = self._new_table()
-        self._n_parsed = 0
 
     def _number_words(self, wording: str) -> list[int]:
         words = (TARGET if token.text == TARGET else token.norm_ for token in self.nlp.make_doc(wording))
@@ -244,15 +241,8 @@ class AnswerParser:
     def parse(self, answers: Sequence[AnswerRecord]) -> ParsedBatch:
         """Take a batch of answers apart and mark it."""
         if len(self._table) > _MAX_TYPES:
+            self.nlp = _blank_english()
             self._table = self._new_table()
-        # Inside a memory zone what is read is freed again, and with it spaCy's cache of known words: the
-        # first answers are read outside, so that common words are known ever after.
-        is_warm = self._n_parsed >= _WARM_UP_ANSWERS
-        self._n_parsed += len(answers)
-        with self.nlp.memory_zone() if is_warm else nullcontext():
-            return self._parse(answers)
-
-    def _parse(self, answers: Sequence[AnswerRecord]) -> ParsedBatch:
         sources = [compose_answer(answer.headline, answer.text) for answer in answers]
         asked = _AskedTexts.collect(answers)
         questions = self._tokenise([clean_text(text) for text in asked.texts])
@@ -377,12 +367,14 @@ class _AskedTexts(NamedTuple):
         return cls(list(numbers), np.array(questions, dtype=np.int64), np.array(targets, dtype=np.int64))
 
 
-def _add_shouted_contractions(nlp: Language) -> None:
-    """Take "DON'T" apart as "don't" is: spaCy knows contractions in small letters alone."""
+def _blank_english() -> Language:
+    """Build spaCy's English tokeniser, and take "DON'T" apart as "don't" is: it knows small letters alone."""
+    nlp = spacy.blank("en")
     for text, tokens in TOKENIZER_EXCEPTIONS.items():
         if text.islower() and ("'" in text or text.endswith(("nt", "not"))):
             shouted = [{ORTH: t[ORTH].upper(), NORM: t.get(NORM, t[ORTH])} for t in tokens]
             nlp.tokenizer.add_special_case(text.upper(), shouted)
+    return nlp
 
 
 def _offsets(lengths: Ints, tokens: Tokens) -> Ints:

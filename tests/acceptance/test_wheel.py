@@ -26,7 +26,7 @@ def test_the_wheel_holds_the_model_the_lexicon_and_the_scheme(wheel: Path) -> No
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {
         "pipeline/models/default/manifest.json",
-        "pipeline/models/default/model.skops",
+        "pipeline/models/default/model.npz",
         "pipeline/resources/cues.toml",
         "pipeline/resources/label_scheme.toml",
         "pipeline/resources/report.html.j2",

@@ -412,7 +412,7 @@ def test_the_weight_of_a_source_is_learnt_with_and_stands_in_the_manifest(claims
     assert theirs["training"]["source_weights"] == {}
     assert ours["training"]["labels"] == theirs["training"]["labels"]
     assert ours["training"]["digest"] != theirs["training"]["digest"]
-    assert ours["files"]["model.skops"] != theirs["files"]["model.skops"]
+    assert ours["files"]["model.npz"] != theirs["files"]["model.npz"]
 
 
 @pytest.mark.parametrize("n_rows", [63, 18], ids=["enough", "too few for a small share"])
@@ -426,7 +426,7 @@ def test_curves_are_measured_where_asked_for_and_change_no_score(tmp_path: Path,
     assert curves.keys() - plain["scores"]["curves"].keys() == {"learning", "groups"}
     assert curves["learning"][-1]["side_accuracy"] == drawn["scores"]["side_accuracy"]
     assert plain["scores"] | {"curves": curves} == drawn["scores"]
-    assert plain["files"]["model.skops"] == drawn["files"]["model.skops"]
+    assert plain["files"]["model.npz"] == drawn["files"]["model.npz"]
 
 
 def marked_claims() -> list[dict[str, Any]]:
@@ -447,7 +447,7 @@ def test_marked_evidence_is_learnt_from_whatever_format_the_answers_were_written
     one, two = (json.loads((tmp_path / name / "manifest.json").read_bytes()) for name in ("one", "two"))
     assert one["scores"] == two["scores"]
     assert one["scores"]["evidence_first"] > 0
-    assert one["files"]["model.skops"] == two["files"]["model.skops"]
+    assert one["files"]["model.npz"] == two["files"]["model.npz"]
 
 
 def test_evaluating_on_training_answers_warns_that_the_scores_flatter(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import replace
 from typing import Any
 
@@ -24,15 +23,13 @@ from pipeline.estimator import (
     LinearModel,
     SentenceCounts,
     StanceEstimator,
-    TrainingData,
-    _fit_relevance,
-    _weigh_out_of_fold,
-    fit_estimator,
     predict_posteriors,
     scale_temperature,
+    weigh_by_relevance,
 )
 from pipeline.evaluate import apply_temperature
 from pipeline.features import DOCUMENTS
+from pipeline.fitting import TrainingData, _fit_relevance, _weigh_out_of_fold, fit_estimator
 from pipeline.schema import LabelScheme
 
 TWO, THREE = ("no", "yes"), ("depends", "no", "yes")
@@ -179,9 +176,13 @@ def pipeline_of(model: LinearModel) -> Pipeline:
     transform = transform_by_sklearn(model).fit(csr_matrix((1, len(model.idf))))
     for place, name in enumerate(DOCUMENTS):
         transform.named_transformers_[name].idf_ = model.idf[model.documents == place]
-    regression = copy.deepcopy(model.regression)
-    # It was fitted on the features that are used; the others have coefficients of 0.
-    regression.n_features_in_ = regression.coef_.shape[1]
+    regression = LogisticRegression()
+    regression.classes_ = np.array(model.classes)
+    regression.n_features_in_ = len(model.idf)
+    # Of two classes scikit-learn keeps a single row: what speaks for the second over the first.
+    is_binary = len(model.classes) == 2
+    regression.coef_ = np.diff(model.coefficients).T if is_binary else model.coefficients.T
+    regression.intercept_ = np.diff(model.intercepts) if is_binary else model.intercepts
     return Pipeline([("transform", transform), ("regression", regression)])
 
 
@@ -239,10 +240,22 @@ def test_fitting_is_fitting_scikit_learns_pipeline_on_the_weighted_counts(
             ("regression", LogisticRegression(C=0.8, class_weight="balanced" if balance else None, tol=1e-8)),
         ]
     ).fit(counts[:, used], data.labels)
-    regression = estimator.stance.regression
-    assert regression.classes_.tolist() == list(labels)
-    np.testing.assert_allclose(regression.coef_[:, used], reference["regression"].coef_, atol=1e-3)
-    np.testing.assert_allclose(regression.intercept_, reference["regression"].intercept_, atol=1e-3)
+    assert estimator.stance.classes == labels
+    ours, theirs = pipeline_of(estimator.stance)["regression"], reference["regression"]
+    np.testing.assert_allclose(ours.coef_[:, used], theirs.coef_, atol=1e-3)
+    np.testing.assert_allclose(ours.intercept_, theirs.intercept_, atol=1e-3)
+
+
+def test_a_model_is_plain_arrays_of_a_column_per_class(data: TrainingData, estimator: StanceEstimator) -> None:
+    assert estimator.relevance is not None
+    labels = tuple(sorted(set(data.labels.tolist())))
+    for model, classes in ((estimator.stance, labels), (estimator.relevance, ("False", "True"))):
+        assert model.classes == classes
+        assert {type(name) for name in model.classes} == {str}
+        assert type(model.coefficients) is type(model.intercepts) is np.ndarray
+        assert model.coefficients.shape == (N_FEATURES, len(classes))
+        assert model.intercepts.shape == (len(classes),)
+        np.testing.assert_allclose(model.centred.sum(axis=1), 0, atol=1e-12)
 
 
 def test_the_kind_of_a_sentence_tells_what_is_evidence_and_never_the_stance() -> None:
@@ -258,10 +271,10 @@ def test_fitting_twice_gives_the_same_rounded_coefficients(data: TrainingData) -
     for first, second in ((one.stance, two.stance), (one.relevance, two.relevance)):
         assert first is not None
         assert second is not None
-        assert np.array_equal(first.idf, second.idf)
-        for name in ("coef_", "intercept_"):
-            found = getattr(first.regression, name)
-            assert np.array_equal(found, getattr(second.regression, name))
+        assert first.classes == second.classes
+        for name in ("idf", "coefficients", "intercepts"):
+            found = getattr(first, name)
+            assert np.array_equal(found, getattr(second, name))
             assert np.array_equal(found, found.round(COEFFICIENT_DECIMALS))
 
 
@@ -345,7 +358,20 @@ def test_a_sentence_weighs_its_probability_to_be_evidence_to_the_power_asked_for
     assert estimator.relevance is not None
     probability = pipeline_of(estimator.relevance).predict_proba(data.sentences.counts)[:, 1]
     expected = np.where(data.sentences.is_headline, 1.0, probability**power)
+    np.testing.assert_allclose(estimator.predict_relevance(data.sentences), probability, rtol=1e-9)
     np.testing.assert_allclose(estimator.weigh_sentences(data.sentences), expected, rtol=1e-9)
+    np.testing.assert_allclose(weigh_by_relevance(probability, data.sentences, power), expected, rtol=1e-12)
+
+
+def test_a_headline_counts_in_full_and_is_as_likely_to_be_evidence_as_its_words_say(
+    estimator: StanceEstimator,
+) -> None:
+    sentences = draw_sentences(6)
+    assert sentences.is_headline.any()
+    in_body = replace(sentences, is_headline=np.zeros_like(sentences.is_headline))
+    probability = estimator.predict_relevance(sentences)
+    assert np.array_equal(probability, estimator.predict_relevance(in_body))
+    assert (probability[sentences.is_headline] < 1).all()
 
 
 def weigh_in_training(data: TrainingData, config: ClassifierConfig = CONFIG) -> Floats:
@@ -402,6 +428,7 @@ def test_where_nothing_tells_evidence_apart_all_sentences_weigh_alike(marks: Any
     data = draw_data()
     estimator = fit_estimator(replace(data, is_evidence=marks(data.is_evidence)), config)
     assert estimator.relevance is None
+    assert (estimator.predict_relevance(draw_sentences(9)) == 1).all()
     assert (estimator.weigh_sentences(draw_sentences(9)) == 1).all()
     assert np.array_equal(estimator.stance.coefficients, fit_estimator(unmarked(data), CONFIG).stance.coefficients)
 
@@ -485,8 +512,21 @@ def test_scaling_the_estimator_scales_its_posteriors(data: TrainingData, tempera
         predict_posteriors(scaled, sentences, scheme), apply_temperature(before, temperature), atol=1e-3
     )
     assert np.array_equal(scaled.weigh_sentences(sentences), estimator.weigh_sentences(sentences))
-    coefficients = scaled.stance.regression.coef_
-    assert np.array_equal(coefficients, coefficients.round(COEFFICIENT_DECIMALS))
+    for name in ("coefficients", "intercepts"):
+        found, unscaled = getattr(scaled.stance, name), getattr(estimator.stance, name)
+        assert np.array_equal(found, found.round(COEFFICIENT_DECIMALS))
+        np.testing.assert_allclose(found * temperature, unscaled, atol=temperature * 10**-COEFFICIENT_DECIMALS)
+
+
+def test_scaling_gives_another_estimator_and_leaves_the_first_as_it_is(estimator: StanceEstimator) -> None:
+    coefficients, intercepts = estimator.stance.coefficients.copy(), estimator.stance.intercepts.copy()
+    scaled = scale_temperature(estimator, 2.5)
+    assert np.array_equal(estimator.stance.coefficients, coefficients)
+    assert np.array_equal(estimator.stance.intercepts, intercepts)
+    assert scaled.relevance is estimator.relevance
+    assert (scaled.relevance_power, scaled.stance.classes) == (estimator.relevance_power, estimator.stance.classes)
+    # What was worked out of the first is not carried over.
+    np.testing.assert_allclose(scaled.stance.centred, estimator.stance.centred / 2.5, atol=2e-4)
 
 
 @given(seed=SEEDS, rows=ROWS)

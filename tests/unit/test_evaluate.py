@@ -16,7 +16,7 @@ from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score, log_los
 
 from pipeline.classify import choose_evidence, choose_stances
 from pipeline.errors import BadInput
-from pipeline.estimator import ClassifierConfig, Floats, SentenceCounts, TrainingData, fit_estimator, predict_posteriors
+from pipeline.estimator import ClassifierConfig, Floats, SentenceCounts, predict_posteriors
 from pipeline.evaluate import (
     COVERAGE,
     apply_temperature,
@@ -35,6 +35,7 @@ from pipeline.evaluate import (
     split_answers,
 )
 from pipeline.features import DOCUMENTS
+from pipeline.fitting import TrainingData, fit_estimator
 from pipeline.schema import Label, LabelScheme
 
 if TYPE_CHECKING:
@@ -294,7 +295,57 @@ def test_no_threshold_silences_more_answers_than_the_coverage_allows(
 def test_abstention_is_scored_on_the_calls_that_are_made(threshold: float, coverage: float, accuracy: float) -> None:
     posteriors = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.55, 0.45]])
     scores = score_abstention(posteriors, ["no", "yes", "yes", "yes"], YES_NO, threshold)
-    assert scores == {"coverage": coverage, "accuracy_when_called": accuracy}
+    assert scores["coverage"] == coverage
+    assert scores["accuracy_when_called"] == accuracy
+
+
+@pytest.mark.parametrize(
+    ("threshold", "is_silent", "calls"),
+    [
+        pytest.param(0.0, None, [[1, 0, 0], [2, 1, 0]], id="all are called"),
+        pytest.param(0.7, None, [[1, 0, 0], [0, 1, 2]], id="two are below the threshold"),
+        pytest.param(1.01, None, [[0, 0, 1], [0, 0, 3]], id="none is called"),
+        pytest.param(0.0, [True, False, True, False], [[0, 0, 1], [1, 1, 1]], id="two say nothing"),
+        pytest.param(0.58, [False, True, False, False], [[1, 0, 0], [1, 0, 2]], id="one says nothing, one is below"),
+        pytest.param(0.0, [True] * 4, [[0, 0, 1], [0, 0, 3]], id="all say nothing"),
+    ],
+)
+def test_calls_are_counted_gold_by_row_and_called_by_column_and_abstentions_last(
+    threshold: float, is_silent: list[bool] | None, calls: list[list[int]]
+) -> None:
+    posteriors = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.55, 0.45]])
+    silent = None if is_silent is None else np.array(is_silent)
+    scores = score_abstention(posteriors, ["no", "yes", "yes", "yes"], YES_NO, threshold, is_silent=silent)
+    assert scores["calls"] == calls
+    n_called = sum(sum(row[:-1]) for row in calls)
+    assert scores["coverage"] == n_called / 4
+    right = calls[0][0] + calls[1][1]
+    assert scores["accuracy_when_called"] == (pytest.approx(right / n_called, abs=1e-4) if n_called else 0)
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0, 1.01), st.booleans())
+@settings(deadline=None, max_examples=60)
+def test_the_calls_hold_every_answer_once_and_their_last_column_those_not_called(
+    scheme: LabelScheme, seed: int, threshold: float, is_given: bool
+) -> None:
+    posteriors, gold, questions = draw(scheme, seed=seed)
+    silent = np.random.default_rng(seed).random(len(gold)) < 0.2
+    scores = score_abstention(posteriors, gold, scheme, threshold, is_silent=silent if is_given else None)
+    calls = np.array(scores["calls"])
+    called, confidence = called_by_hand(posteriors, scheme)
+    kept = [sure >= threshold and not (is_given and s) for sure, s in zip(confidence, silent, strict=True)]
+    names = list(scheme.names)
+    assert calls.shape == (len(names), len(names) + 1)
+    assert calls.sum(axis=1).tolist() == [gold.count(name) for name in names]
+    assert calls[:, -1].tolist() == [
+        sum(g == name and not k for g, k in zip(gold, kept, strict=True)) for name in names
+    ]
+    for column, name in enumerate(names):
+        assert calls[:, column].sum() == sum(c == name and k for c, k in zip(called, kept, strict=True))
+    assert scores["coverage"] == pytest.approx(1 - calls[:, -1].sum() / len(gold), abs=1e-4)
+    everything = score_abstention(posteriors, gold, scheme, 0.0)["calls"]
+    assert [row[:-1] for row in everything] == score_posteriors(posteriors, gold, questions, scheme).confusion
+    assert json.loads(json.dumps(scores)) == scores
 
 
 # ---------------------------------------------------------------- cross-validation
@@ -415,7 +466,8 @@ def test_a_fold_is_predicted_and_quoted_as_by_a_model_of_the_rest() -> None:
     expected = predict_posteriors(estimator, sentences, YES_NO)
     np.testing.assert_allclose(posteriors, expected, atol=0.01)
     added = estimator.weigh_features(sentences, choose_stances(expected, YES_NO)[0])
-    chosen = choose_evidence(added, sentences.answers, EVIDENCE_CONFIG)
+    strengths = added * estimator.predict_relevance(sentences)
+    chosen = choose_evidence(strengths, sentences.answers, EVIDENCE_CONFIG)
     assert evidence.tolist() == np.flatnonzero(np.isin(data.sentences.answers, test))[chosen].tolist()
 
 
@@ -554,8 +606,9 @@ def test_the_learning_curve_ends_at_what_cross_validation_scores() -> None:
     # Every fourth label is wrong: the scores are no round numbers.
     labels = np.where(np.arange(24) % 5 == 0, "no", data.labels)
     data = replace(data, labels=labels)
-    points = measure_learning_curve(data, YES_NO, EVIDENCE_CONFIG, n_folds=3)
     validation = cross_validate(data, YES_NO, EVIDENCE_CONFIG, n_folds=3)
+    assert validation.temperature != 1
+    points = measure_learning_curve(data, YES_NO, EVIDENCE_CONFIG, temperature=validation.temperature, n_folds=3)
     scores = score_posteriors(validation.posteriors, labels.tolist(), data.questions.tolist(), YES_NO)
     assert points[-1]["n_answers"] == 16
     assert points[-1]["side_accuracy"] == scores.side_accuracy
@@ -570,7 +623,7 @@ def test_a_share_of_the_questions_from_which_nothing_can_be_learnt_is_no_point_o
     gold = ["no", "yes"] * 20
     answers = [[(f"{label}_word", "")] for label in gold]
     data = build_data(answers, gold, [f"q{k // 2}" for k in range(40)])
-    points = measure_learning_curve(data, YES_NO, ClassifierConfig())
+    points = measure_learning_curve(data, YES_NO, ClassifierConfig(), temperature=1.0)
     assert [point["n_answers"] for point in points] == [4, 8, 16, 32]
     assert {point["side_accuracy"] for point in points} == {1.0}
 
@@ -581,7 +634,7 @@ def test_a_group_is_scored_by_a_model_that_never_saw_it_nor_its_questions() -> N
     groups = [None if k >= 24 else f"g{k // 12}" for k in range(36)]
     answers = [[(f"{group}_{label} common", "")] for label, group in zip(gold, groups, strict=True)]
     data = build_data(answers, gold, [f"q{k // 4}" for k in range(36)])
-    found = measure_groups(data, groups, YES_NO, CONFIG)
+    found = measure_groups(data, groups, YES_NO, CONFIG, temperature=1.0)
     assert [(row["group"], row["n_answers"]) for row in found] == [("g0", 12), ("g1", 12)]
     assert all(row["side_accuracy"] in {0.25, 0.75} for row in found)
     assert all(row["low"] <= row["side_accuracy"] <= row["high"] for row in found)
@@ -595,7 +648,7 @@ def test_answers_to_a_groups_questions_are_not_learnt_from_whatever_their_own_gr
     answers = [[(f"q{k // 4}_{label} common", "")] for k, label in enumerate(gold)]
     data = build_data(answers, gold, [f"q{k // 4}" for k in range(24)])
     groups = ["g" if k in {4, 5} else None for k in range(24)]
-    (found,) = measure_groups(data, groups, YES_NO, CONFIG)
+    (found,) = measure_groups(data, groups, YES_NO, CONFIG, temperature=1.0)
     assert (found["n_answers"], found["side_accuracy"]) == (2, 0.5)
 
 
@@ -611,7 +664,8 @@ def test_answers_to_a_groups_questions_are_not_learnt_from_whatever_their_own_gr
 )
 def test_groups_are_scored_where_enough_is_left_to_learn_from(groups: list[str | None], scored: list[str]) -> None:
     config = ClassifierConfig(min_answers=5)
-    assert [row["group"] for row in measure_groups(informative(6, 4), groups, YES_NO, config)] == scored
+    found = measure_groups(informative(6, 4), groups, YES_NO, config, temperature=1.0)
+    assert [row["group"] for row in found] == scored
 
 
 # ---------------------------------------------------------------- groups of questions

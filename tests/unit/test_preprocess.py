@@ -241,12 +241,14 @@ def small_parser() -> AnswerParser:
     return build_small_parser()
 
 
-def build_small_parser() -> AnswerParser:
+def build_small_parser(*, stock: str = "'used', 'safe'", **families: list[str]) -> AnswerParser:
+    """Build a parser of the small lexicon, some families of which may have other wordings."""
     assert set(REQUIRED_FAMILIES) <= set(SMALL_FAMILIES)
     listed = "".join(
-        f'[[family]]\nname = "{name}"\npatterns = {patterns}\n' for name, patterns in SMALL_FAMILIES.items()
+        f'[[family]]\nname = "{name}"\npatterns = {patterns}\n'
+        for name, patterns in (SMALL_FAMILIES | families).items()
     )
-    return AnswerParser(parse_lexicon(f"version = 1\nstock_words = ['used', 'safe']\n{listed}", "small.toml"))
+    return AnswerParser(parse_lexicon(f"version = 1\nstock_words = [{stock}]\n{listed}", "small.toml"))
 
 
 def list_sentences(batch: ParsedBatch, row: int = 0) -> list[str]:
@@ -892,6 +894,121 @@ def test_the_question_alone_says_whether_it_is_flipped(small_parser: AnswerParse
     assert small_parser.parse([of_proposition, of_question]).is_flipped.tolist() == [False, True]
 
 
+FLIPPED = [
+    "Is Botox dangerous?",
+    "Are fillers harmful?",
+    "Is a laser peel risky for dark skin?",
+    "Is Botox in pregnancy harmful?",
+    "Am I too young for a facelift?",
+    "Am I too old for braces?",
+    "Should I worry about swelling?",
+    "Should I be worried about a lump after fillers?",
+    "Should I avoid the sun after a peel?",
+    "Should I stop retinol before surgery?",
+    "Will fillers damage my skin?",
+    "Can lasers hurt the eyes?",
+    "Does Botox ruin the muscles?",
+    "Would it be a mistake to have a facelift at 40?",
+    "Is liposuction a waste of money?",
+    "Is a chin implant a bad idea?",
+    "Is it wrong to want Botox at 25?",
+    "Is it too early for a second peel?",
+    "Is there any harm in a peel?",
+    "Is there a risk with microneedling?",
+    "Any downsides to dermal fillers?",
+    "Do I really need a facelift?",
+    "Do I have to stop smoking?",
+    "Is surgery really necessary?",
+    "Is Botox contraindicated with migraine?",
+    "Is Botox toxic?",
+    "Are daily peels excessive?",
+    "Is it a problem to drink after Botox?",
+    "Is there a reason not to have Botox?",
+    "Is it dangerous to exercise after liposuction?",
+    "Must I avoid alcohol?",
+    "Am I crazy to consider a third rhinoplasty?",
+    "Would Botox be a waste?",
+    "Is the laser a danger to the eyes?",
+    "IS BOTOX DANGEROUS?",
+    "Is Botox around the eyes dangerous?",
+    "Is this dangerous?",
+    "Ok to skip the antibiotics?",
+    "Does Botox worsen migraine?",
+    "Is Botox a scam?",
+    "Is Botox a problem?",
+    "Is a facelift a bad choice?",
+    "Is a facelift a terrible idea?",
+    "Is a facelift silly?",
+]
+STRAIGHT = [
+    "Is Botox safe?",
+    "Does a peel help?",
+    "Are fillers worth it?",
+    "Is a facelift a good idea?",
+    "Can I have Botox while nursing?",
+    "Should I have a facelift?",
+    "Am I old enough for fillers?",
+    "Am I a good candidate for liposuction?",
+    "Will Botox help my migraine?",
+    "Would you recommend a peel?",
+    "What are the risks of liposuction?",
+    "How dangerous is Botox?",
+    "Which is more dangerous, Botox or fillers?",
+    "Do fillers last?",
+    "Can lasers remove damaged skin?",
+    "Does Botox help a damaged nerve?",
+    "Is laser good for bad skin?",
+    "Can a peel repair sun damage?",
+    "Will surgery fix a bad nose job?",
+    "Should I use sunscreen to avoid scars?",
+    "Does sunscreen prevent harmful rays?",
+    "Can Botox treat pain?",
+    "Is it possible to fix a botched lip lift?",
+    "Is a second opinion necessary?",
+    "Can fillers be removed?",
+    "Is it okay to fly after surgery?",
+    "Should I wait until I am 30?",
+    "Is Botox effective for a bad mood?",
+    "Is arnica good for harmful bruises?",
+    "Is Botox a good way to avoid surgery?",
+]
+
+
+@pytest.mark.parametrize(
+    ("question", "flipped"), [*((q, True) for q in FLIPPED), *((q, False) for q in STRAIGHT)], ids=[*FLIPPED, *STRAIGHT]
+)
+def test_a_plain_no_to_a_question_supports_what_it_asks_about_or_opposes_it(
+    parser: AnswerParser, question: str, flipped: bool
+) -> None:
+    # Whatever the answer, the proposition and the other questions of the batch are.
+    batch = parser.parse(
+        [
+            answer("No.", question=question),
+            answer("Is it dangerous? No.", question="Does it help?"),
+            answer("It helps.", question=question, proposition="It is dangerous."),
+        ]
+    )
+    assert batch.is_flipped.tolist() == [flipped, False, flipped]
+
+
+@pytest.mark.parametrize(
+    ("question", "flipped"),
+    [
+        pytest.param("Will a chemical peel harm dark skin?", True, id="a name of two words"),
+        pytest.param("Will a peel of the face harm skin?", True, id="a name with glue inside"),
+        pytest.param("A peel? Will it harm skin?", True, id="a pronoun for the name"),
+        pytest.param("Will harm come of a peel?", False, id="in another order"),
+        pytest.param("Will a peel work? Harm skin?", False, id="parted by a sentence's end"),
+        pytest.param("Will they harm skin?", False, id="a word that is no mention"),
+    ],
+)
+def test_what_the_question_itself_names_counts_as_the_target_in_its_wordings(question: str, flipped: bool) -> None:
+    parser = build_small_parser(question_flip=["any harm", "will TARGET harm", "will it harm"], stock="'harm'")
+    # The answer's proposition names something else.
+    batch = parser.parse([answer("No.", question=question, proposition="lasers burn")])
+    assert batch.is_flipped.tolist() == [flipped]
+
+
 # ---------------------------------------------------------------- batches and memory
 
 ROWS = st.lists(st.tuples(st.sampled_from(["Any harm in a peel?", "Do fillers last?"]), READ_TEXTS), max_size=9)
@@ -917,12 +1034,10 @@ def test_nothing_of_an_answer_depends_on_what_was_parsed_before(
     answers = [answer(text, question=question) for question, text in rows]
     known = read_all(parser, answers, 9)
     with pytest.MonkeyPatch.context() as patch:
-        # Every batch begins a table of its own, and is read inside a memory zone or outside.
+        # Every batch begins a tokeniser and a table of its own.
         patch.setattr(parse, "_MAX_TYPES", -1)
-        patch.setattr(parse, "_WARM_UP_ANSWERS", 0)
-        assert read_all(parser, answers[::-1], 2) == known[::-1]
-        patch.setattr(parse, "_WARM_UP_ANSWERS", 1 << 60)
-        assert read_all(parser, answers, 9) == known
+        assert read_all(parser, answers[::-1], 4) == known[::-1]
+    assert read_all(parser, answers, 9) == known
 
 
 def test_answers_come_back_in_order_and_in_batches_of_the_size_asked_for(parser: AnswerParser) -> None:
@@ -960,28 +1075,34 @@ def new_words(n_answers: int) -> list[AnswerRecord]:
     return [answer(" ".join(words[n : n + 20]), question=f"Is {words[n]} safe?") for n in range(0, 20 * n_answers, 20)]
 
 
-def test_a_stream_of_new_words_does_not_grow_the_vocabulary_and_plain_data_survives(parser: AnswerParser) -> None:
-    for _ in parse_answers(parser, [answer("Fine.")] * parse._WARM_UP_ANSWERS):
-        pass
-    answers = new_words(300)
+def test_a_stream_of_new_words_does_not_grow_the_vocabulary_and_plain_data_survives(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    parser, answers = build_small_parser(), new_words(300)
+    expected = read_all(build_small_parser(), answers, 16)
     n_strings, n_lexemes = len(parser.nlp.vocab.strings), len(list(parser.nlp.vocab))
-    batches = list(parse_answers(parser, answers, batch_size=16))
-    assert len(parser.nlp.vocab.strings) < n_strings + 100
-    assert len(list(parser.nlp.vocab)) < n_lexemes + 100
-    first = [view for batch in batches for view in read_answers(batch)]
-    assert first == read_all(parser, answers, 16)
+    n_types, n_each = len(parser._table), 16 * 22
+    monkeypatch.setattr(parse, "_MAX_TYPES", n_types + 1000)
+    batches, most_strings, most_lexemes = [], 0, 0
+    for batch in parse_answers(parser, answers, batch_size=16):
+        batches.append(batch)
+        most_strings = max(most_strings, len(parser.nlp.vocab.strings))
+        most_lexemes = max(most_lexemes, len(list(parser.nlp.vocab)))
+    # All of 6000 new words were read; a batch may take the vocabulary past the limit by its own words.
+    assert most_strings < n_strings + 1000 + 2 * n_each
+    assert most_lexemes < n_lexemes + 1000 + 2 * n_each
+    assert [view for batch in batches for view in read_answers(batch)] == expected
     assert answers[0].text.split()[1] in batches[0].token_texts(0)
     assert answers[0].text.split()[1] in extract_features(batches[0]).names(np.arange(20))
 
 
-def test_the_words_of_the_first_answers_alone_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parse, "_WARM_UP_ANSWERS", 32)
-    parser = build_small_parser()
-    answers = new_words(200)
-    sizes = [len(parser.nlp.vocab.strings) for _ in parse_answers(parser, answers, batch_size=16)]
-    assert sizes[0] < sizes[1] == sizes[2] == sizes[-1]
-    assert answers[0].text.split()[-1] in parser.nlp.vocab.strings
-    assert answers[-1].text.split()[-1] not in parser.nlp.vocab.strings
+def test_a_tokeniser_that_is_begun_anew_still_takes_shouted_contractions_apart(
+    parser: AnswerParser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, nlp = read_all(parser, [answer("I DON'T know. It ISN'T safe.")], 1), parser.nlp
+    monkeypatch.setattr(parse, "_MAX_TYPES", -1)
+    assert read_all(parser, [answer("I DON'T know. It ISN'T safe.")], 1) == before
+    assert parser.nlp is not nlp
 
 
 def test_a_full_table_of_types_is_begun_anew_and_nothing_else_changes(

@@ -652,7 +652,7 @@ def test_a_model_says_what_its_sources_counted_and_how_well_it_quotes(tmp_path: 
     weighted = train_model(data, tmp_path / "weighted", CONFIG, say=said.append, n_folds=3)
     assert (plain.manifest.training["source_weights"], weighted.manifest.training["source_weights"]) == ({}, {one: 2.5})
     assert plain.manifest.training["digest"] != weighted.manifest.training["digest"]
-    assert plain.manifest.files["model.skops"] != weighted.manifest.files["model.skops"]
+    assert plain.manifest.files["model.npz"] != weighted.manifest.files["model.npz"]
     for folder in (plain, weighted):
         assert 0 < folder.manifest.scores["evidence_precision"] <= 1
         assert 0 < folder.manifest.scores["evidence_recall"] <= 1
