@@ -173,7 +173,7 @@ def list_ablations(data: StudyData) -> dict[str, Predict]:
         "words near the target": ~is_window,
         "how sentences start": ~is_start,
         "the polarity of the question": ~(is_cue & np.char.startswith(names, "flip:")),
-        "marks of negation": ~(np.char.find(names, "!") >= 0),
+        "what stands in a negation's scope": ~(np.char.find(names, "!") >= 0),
     }
     return {
         "medstance": _own(data, training, config),

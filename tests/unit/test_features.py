@@ -263,7 +263,7 @@ def test_the_words_around_a_mention_are_those_that_measuring_every_distance_find
         pytest.param("Yes. No", [], id="one word is not enough"),
         pytest.param("7 peels", [], id="a number and the target"),
         pytest.param("Peels 7", [], id="the target and a number"),
-        pytest.param("Not: 7 8", ["^not_!NUM"], id="a word and a number"),
+        pytest.param("Not 7 8", ["^not_!NUM"], id="a word and a number"),
         pytest.param("Peels hurt", ["^TARGET_hurt", "^TARGET_hurt~target"], id="the target and a word"),
         pytest.param("It is a peel", ["^it_is", "^it_is~target"], id="the target further on"),
         pytest.param("Not so", ["^not_!so"], id="in a negation's scope"),
@@ -282,11 +282,11 @@ def test_sentences_start_with_exactly_these_words(small_parser: AnswerParser, te
     ("text", "expected"),
     [
         pytest.param("It is safe.", ["it", "is", "safe", "safe"], id="words and a cue"),
-        pytest.param("Not safe", ["not", "!safe", "safe!"], id="negated ones too"),
+        pytest.param("Not safe", ["negation", "not", "!safe", "safe!"], id="negated ones too"),
         pytest.param("A peel, 7 peels?", ["a"], id="neither the target nor a number, nor what stands around them"),
-        pytest.param("Not 7 peels", ["not"], id="nor in a scope"),
+        pytest.param("Not 7 peels", ["negation", "not"], id="nor in a scope"),
         pytest.param("Peels. 7. Seven peels!", [], id="the target and numbers alone"),
-        pytest.param("\U0001f600...", [], id="no word"),
+        pytest.param("...", [], id="no word"),
     ],
 )
 def test_words_and_cues_alone_say_something(small_parser: AnswerParser, text: str, expected: list[str]) -> None:
@@ -301,9 +301,9 @@ def test_a_target_that_is_a_cue_is_said(small_parser: AnswerParser) -> None:
 
 
 @given(
-    st.lists(st.sampled_from(["peel", "Peels", "7", "seven", "12.5", ".", ",", "?", "\n\n", "-"]), min_size=1).map(
-        " ".join
-    )
+    st.lists(st.sampled_from(["peel", "Peels", "7", "seven", "12.5", ".", ",", "?", "\n\n", "-"]), min_size=1)
+    .map(" ".join)
+    .filter(str.strip)
 )
 @settings(deadline=None, max_examples=60)
 def test_of_targets_and_numbers_alone_no_pair_and_no_start_is_a_feature(small_parser: AnswerParser, text: str) -> None:

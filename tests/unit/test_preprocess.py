@@ -930,7 +930,12 @@ FLIPPED = [
     "Would Botox be a waste?",
     "Is the laser a danger to the eyes?",
     "IS BOTOX DANGEROUS?",
-    "Is Botox around the eyes dangerous?",
+    "Is a peel dangerous?",
+    "Is the peel dangerous?",
+    "Are my fillers harmful?",
+    "Can a peel hurt?",
+    "Will the laser damage my eyes?",
+    "Is a facelift a waste of money?",
     "Is this dangerous?",
     "Ok to skip the antibiotics?",
     "Does Botox worsen migraine?",
@@ -994,8 +999,8 @@ def test_a_plain_no_to_a_question_supports_what_it_asks_about_or_opposes_it(
 @pytest.mark.parametrize(
     ("question", "flipped"),
     [
-        pytest.param("Will a chemical peel harm dark skin?", True, id="a name of two words"),
-        pytest.param("Will a peel of the face harm skin?", True, id="a name with glue inside"),
+        pytest.param("Will chemical peels harm dark skin?", True, id="a name of two words"),
+        pytest.param("Will peels of the face harm skin?", True, id="a name with glue inside"),
         pytest.param("A peel? Will it harm skin?", True, id="a pronoun for the name"),
         pytest.param("Will harm come of a peel?", False, id="in another order"),
         pytest.param("Will a peel work? Harm skin?", False, id="parted by a sentence's end"),
@@ -1081,16 +1086,16 @@ def test_a_stream_of_new_words_does_not_grow_the_vocabulary_and_plain_data_survi
     parser, answers = build_small_parser(), new_words(300)
     expected = read_all(build_small_parser(), answers, 16)
     n_strings, n_lexemes = len(parser.nlp.vocab.strings), len(list(parser.nlp.vocab))
-    n_types, n_each = len(parser._table), 16 * 22
-    monkeypatch.setattr(parse, "_MAX_TYPES", n_types + 1000)
+    monkeypatch.setattr(parse, "_MAX_TYPES", 1000)
     batches, most_strings, most_lexemes = [], 0, 0
     for batch in parse_answers(parser, answers, batch_size=16):
         batches.append(batch)
         most_strings = max(most_strings, len(parser.nlp.vocab.strings))
         most_lexemes = max(most_lexemes, len(list(parser.nlp.vocab)))
-    # All of 6000 new words were read; a batch may take the vocabulary past the limit by its own words.
-    assert most_strings < n_strings + 1000 + 2 * n_each
-    assert most_lexemes < n_lexemes + 1000 + 2 * n_each
+    # 6000 new words were read. A batch may go past the limit by its own words; each word brings its ending, too.
+    n_most = 2 * (1000 + 16 * 22)
+    assert most_strings < n_strings + n_most
+    assert most_lexemes < n_lexemes + n_most
     assert [view for batch in batches for view in read_answers(batch)] == expected
     assert answers[0].text.split()[1] in batches[0].token_texts(0)
     assert answers[0].text.split()[1] in extract_features(batches[0]).names(np.arange(20))
