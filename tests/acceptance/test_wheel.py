@@ -35,6 +35,16 @@ def test_the_wheel_holds_the_model_the_lexicon_and_the_scheme(wheel: Path) -> No
     assert not [name for name in names if name.startswith(("tests/", "data/", "docs/"))]
 
 
+def test_the_wheel_asks_for_no_one_version_of_scikit_learn_and_for_no_skops(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        metadata = archive.read(name).decode()
+    needed = [line.removeprefix("Requires-Dist: ") for line in metadata.splitlines() if "Requires-Dist" in line]
+    (learner,) = (requirement for requirement in needed if requirement.startswith("scikit-learn"))
+    assert "==" not in learner
+    assert not [requirement for requirement in needed if requirement.startswith("skops")]
+
+
 def test_an_installed_stance_reports_on_a_page_outside_the_checkout(
     wheel: Path, checkout: Path, samples: Path, tmp_path: Path
 ) -> None:

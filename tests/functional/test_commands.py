@@ -565,6 +565,17 @@ def test_help_needs_neither_spacy_nor_scikit_learn() -> None:
     assert done.stdout.decode().splitlines()[-1] == "set()"
 
 
+def test_a_call_needs_no_scikit_learn(page: str) -> None:
+    code = (
+        "import sys; sys.modules['sklearn'] = None; import pipeline.cli;"
+        f"codes = [pipeline.cli.run(['report', {page!r}, '--json']), pipeline.cli.run(['models', 'verify'])];"
+        "sys.exit(max(codes))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout
+
+
 # ---------------------------------------------------------------- as a process
 
 

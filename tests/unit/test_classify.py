@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from pipeline.classify import (
     StanceModel,
     call_answers,
+    call_explained,
     choose_evidence,
     choose_stances,
-    collect_evidence,
     explain_answers,
     find_said,
     sum_sides,
@@ -280,7 +280,7 @@ def test_an_answer_without_a_known_word_is_never_called(parser: AnswerParser, mo
 @pytest.mark.parametrize("name", ["three", "marked", "default"])
 @pytest.mark.parametrize(
     "text",
-    ["Peel.", "Peel? Peels!", "7", "12 34 56", "7 peels", "Peels, 7, seven.", "Help peels help.", "\n7.\n\nPeels\n"],
+    ["Peel.", "Peel? Peels!", "7", "12 34 56", "7 peels", "Peels, 7, seven.", "\n7.\n\nPeels\n"],
 )
 def test_an_answer_of_nothing_but_targets_and_numbers_is_never_called(
     parser: AnswerParser, models: dict[str, StanceModel], name: str, text: str
@@ -308,7 +308,7 @@ def test_an_answer_that_abstains_for_saying_nothing_keeps_its_posteriors_and_sta
 def test_answers_say_something_by_a_known_word_or_cue_each_by_itself(
     parser: AnswerParser, models: dict[str, StanceModel]
 ) -> None:
-    texts = {"It works.": True, "7 peels": False, "xyzzy": False, "Not 7": True, "...": False, "Peels work": True}
+    texts = {"It works.": True, "7 peels": False, "xyzzy": False, "Not 7": True, "...": False, "Peels are good": True}
     found = extract_features(parse(parser, *texts))
     columns = models["three"].vocabulary.columns(found.hashes)
     assert find_said(found, columns >= 0).tolist() == list(texts.values())
@@ -451,7 +451,7 @@ def test_evidence_stands_in_order_of_what_a_sentence_adds_times_how_likely_it_is
         # What a sentence adds is what its one passage weighs: its likelihood is for the order alone.
         weight = round(float(weights[sentence]), 4) if len(passages) == 1 else None
         expected += [(p.field, p.start, p.end, weight) for p in passages if weight != 0]
-    (found,) = collect_evidence(explained, config)
+    found = call_explained(model, explained)[0].evidence
     given_weights = {(p.field, p.start, p.end): p.weight for p in found}
     split = {(f, s, e) for f, s, e, weight in expected if weight is None}
     kept_expected = [row for row in expected if row[:3] not in split or row[:3] in given_weights]
@@ -464,7 +464,7 @@ def test_evidence_stands_in_order_of_what_a_sentence_adds_times_how_likely_it_is
 def test_a_sentence_that_adds_more_but_is_less_likely_to_be_evidence_is_quoted_after(
     parser: AnswerParser, models: dict[str, StanceModel]
 ) -> None:
-    model = models["marked"]
+    model = replace(models["marked"], config=replace(models["marked"].config, min_evidence_share=0.0))
     batch = parse(parser, "Do not do it. I would not recommend it. It is not safe.")
     explained = explain_answers(model, batch, ["no"])
     weights = explained.sentence_weights()
@@ -472,8 +472,7 @@ def test_a_sentence_that_adds_more_but_is_less_likely_to_be_evidence_is_quoted_a
     for probability in ([0.9, 0.5, 0.1], [0.1, 0.9, 0.5], [0.2, 0.2, 0.9]):
         # The likeliest sentence is made to come first, whatever each adds.
         likely = np.array(probability) ** 9
-        config = replace(model.config, min_evidence_share=0.0)
-        (found,) = collect_evidence(replace(explained, probability=likely), config)
+        found = call_explained(model, replace(explained, probability=likely))[0].evidence
         order = np.argsort(-likely * weights, kind="stable").tolist()
         ranges = [batch.sentence_range(sentence) for sentence in order]
         assert [(p.start, p.end) for p in found] == ranges

@@ -693,3 +693,33 @@ def test_scoring_calls_and_quotes_answers_as_classifying_does() -> None:
     scores = evaluate_model(LabelledData(marked, [c.stance for c in calls], classifier.scheme), classifier, say=silent)
     assert scores["accuracy"] == 1
     assert scores["evidence_precision"] == scores["evidence_recall"] == scores["evidence_first"] == 1
+
+
+def test_scoring_counts_an_answer_as_abstained_on_where_classifying_abstains() -> None:
+    classifier = Classifier("default")
+    texts = [*TEXTS, "7", "xyzzy", "7 xyzzy.", "...", "It may or may not."]
+    answers = [record(answer_id=str(n), text=text) for n, text in enumerate(texts)]
+    calls = [answer.call for answer in classifier.classify(answers)]
+    names = classifier.scheme.names
+    gold = [names[n % len(names)] for n in range(len(texts))]
+    scores = evaluate_model(LabelledData(answers, gold, classifier.scheme), classifier, say=silent)
+    expected = [[0] * (len(names) + 1) for _ in names]
+    for label, made in zip(gold, calls, strict=True):
+        assert made is not None
+        expected[names.index(label)][len(names) if made.abstained else names.index(made.stance)] += 1
+    assert scores["calls"] == expected
+    n_abstained = sum(row[-1] for row in expected)
+    assert 4 <= n_abstained < len(texts)
+    assert scores["coverage"] == pytest.approx(1 - n_abstained / len(texts), abs=1e-4)
+
+
+def test_the_calls_in_a_models_manifest_are_of_all_its_training_answers(tmp_path: Path) -> None:
+    one, two = few_answers(tmp_path)
+    manifest = train_model(
+        read_labelled(intake_of(one, two), None), tmp_path / "m", CONFIG, say=silent, n_folds=3
+    ).manifest
+    calls, names = manifest.scores["calls"], manifest.scheme.names
+    assert [len(row) for row in calls] == [len(names) + 1] * len(names)
+    assert {name: sum(row) for name, row in zip(names, calls, strict=True)} == manifest.training["labels"]
+    n_abstained = sum(row[-1] for row in calls)
+    assert manifest.scores["coverage"] == pytest.approx(1 - n_abstained / manifest.training["n_answers"], abs=1e-4)
