@@ -219,7 +219,7 @@ def _curve_lines(curves: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-_MARKUP = str.maketrans({sign: f"\\{sign}" for sign in "\\`*[]<>|&"} | {"\n": " ", "\r": " "})
+_MARKUP = str.maketrans({sign: f"\\{sign}" for sign in "\\`*_~[]<>|&#"} | {"\n": " ", "\r": " "})
 
 
 def _plain(text: str) -> str:
@@ -227,8 +227,8 @@ def _plain(text: str) -> str:
 
     Examples
     --------
-    >>> print(_plain("a|<b>"))
-    a\|\<b\>
+    >>> print(_plain("no_stance|<b>"))
+    no\_stance\|\<b\>
     """
     return text.translate(_MARKUP)
 

@@ -346,11 +346,12 @@ def load_model(folder: ModelFolder) -> StanceModel:
         versions = f"made with features of version {manifest.feature_version}, this medstance has {FEATURE_VERSION}"
         raise ModelError(f"{folder.path}: {versions}: retrain it with stance train")
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             content = {name: archive[name] for name in archive.files}
     except Exception as error:
-        # Whatever a malformed archive makes NumPy raise, to the user it is one thing.
-        raise ModelError(f"{path}: cannot be loaded ({type(error).__name__}: {error})") from error
+        # Whatever a malformed archive makes NumPy raise, to the user it is one thing, in one line.
+        reason = " ".join(str(error).split())
+        raise ModelError(f"{path}: cannot be loaded ({type(error).__name__}: {reason})") from error
     try:
         vocabulary, estimator = read_content(content)
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
@@ -390,7 +391,7 @@ def read_content(content: Mapping[str, Any]) -> tuple[Vocabulary, StanceEstimato
         raise ValueError("a sentence is evidence or it is not")
     power = content["relevance_power"].item()
     if not isinstance(power, float) or not 0 <= power < math.inf:
-        raise ValueError(f"a power of {power}")
+        raise ValueError(f"a power of {power!r}")
     estimator = StanceEstimator(relevance, _read_linear(content, "stance", documents), power)
     return Vocabulary(names, hashes, documents), estimator
 

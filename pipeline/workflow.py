@@ -16,6 +16,8 @@ from itertools import chain, count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from pipeline.aggregate import ConsensusRule, aggregate_question, build_rule
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from pipeline.classify import Explanation, StanceModel
     from pipeline.estimator import ClassifierConfig
     from pipeline.evaluate import CrossValidation
+    from pipeline.features import Features, Vocabulary
     from pipeline.fitting import TrainingData
     from pipeline.persistence import ModelFolder
     from pipeline.preprocess import AnswerParser, ParsedBatch
@@ -761,7 +764,9 @@ def train_model(
             "digest": data.digest(),
         },
         scores=scores.to_row()
-        | score_abstention(validation.posteriors, data.labels, data.scheme, threshold)
+        | score_abstention(
+            validation.posteriors, data.labels, data.scheme, threshold, is_silent=_find_silent(features, vocabulary)
+        )
         | score_evidence(validation.evidence, training.is_evidence, training.sentences.answers)
         | {"curves": _measure_curves(data, training, validation, config, say, n_folds if with_curves else None)}
         | {"grouped_by": validation.grouped_by, "n_folds": validation.n_folds},
@@ -804,9 +809,7 @@ def _measure_curves(
 
 def evaluate_model(data: LabelledData, classifier: Classifier, *, say: Say) -> Row:
     """Score a model on labelled answers, and warn of those it was trained on."""
-    import numpy as np
-
-    from pipeline.classify import choose_evidence, choose_stances, find_said
+    from pipeline.classify import choose_evidence, choose_stances
     from pipeline.estimator import predict_posteriors
     from pipeline.evaluate import score_abstention, score_evidence, score_posteriors
     from pipeline.persistence import hash_answer
@@ -826,13 +829,20 @@ def evaluate_model(data: LabelledData, classifier: Classifier, *, say: Say) -> R
     strengths = model.estimator.weigh_features(scored.sentences, stances)
     strengths *= model.estimator.predict_relevance(scored.sentences)
     evidence = choose_evidence(strengths, scored.sentences.answers, model.config)
-    is_silent = np.concatenate([~find_said(f, model.vocabulary.columns(f.hashes) >= 0) for f in features])
+    is_silent = _find_silent(features, model.vocabulary)
     return (
         {"model": model.name, "n_seen_in_training": n_seen}
         | score_posteriors(posteriors, data.labels, data.questions, model.scheme).to_row()
         | score_abstention(posteriors, data.labels, model.scheme, model.abstain_below, is_silent=is_silent)
         | score_evidence(evidence, scored.is_evidence, scored.sentences.answers)
     )
+
+
+def _find_silent(features: Sequence[Features], vocabulary: Vocabulary) -> NDArray[np.bool_]:
+    """Say which answers have no word and no cue of a vocabulary, shape (n_answers,)."""
+    from pipeline.classify import find_said
+
+    return np.concatenate([~find_said(batch, vocabulary.columns(batch.hashes) >= 0) for batch in features])
 
 
 def check_model_place(folder: Path) -> None:

@@ -314,6 +314,9 @@ class AnswerParser:
         flags = self._table.flags(questions.types)
         sentence_of = np.cumsum(_start_sentences(flags, questions), dtype=np.int64)
         targets = _join_mentions((flags & flag.CONTENT) != 0, flags, sentence_of)
+        # "the peel" and "my fillers" are mentions as "Botox" is.
+        leads = (flags[:-1] & flag.DETERMINER) != 0
+        targets[:-1] |= leads & targets[1:] & (sentence_of[:-1] == sentence_of[1:])
         found = _merge(self._find_plain(questions), self._find_with_target(questions, targets))
         flips = found.start[found.family == self._family_numbers["question_flip"]]
         flipped = np.zeros(len(questions.borders) - 1, dtype=bool)

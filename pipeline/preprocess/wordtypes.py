@@ -15,17 +15,17 @@ SPACE, PUNCT, JOINER, NUMBER = 1, 2, 4, 8
 CLOSES, ENDS, TRAIL, ASKS = 16, 32, 64, 128
 BREAK, PARAGRAPH, OPENS_LINE, LOWER = 256, 512, 1024, 2048
 BORDER, CLAUSE, DASH, CONTENT = 4096, 8192, 16384, 32768
-GLUE = 65536
+GLUE, DETERMINER = 65536, 131072
 """What a token by itself may be; the flags of a type are added up."""
 
 TARGET_WORD, NUMBER_WORD = "TARGET", "NUM"
 
 _CLAUSE_BORDERS = frozenset({",", ";", ":", ".", "..", "...", "…", "!", "?", "(", ")", "--", "/", "\n", "\n\n"})
 _CLAUSE_WORDS = frozenset({"because", "so", "which", "who", "since", "as", "if", "unless", "and"})
-_GLUE_WORDS = frozenset(
-    {"of", "in", "on", "for", "to", "with", "and", "or", "from", "at", "by", "into", "the", "a", "an"}
-    | {"my", "your", "his", "her", "our", "their", "this", "that", "these", "those"}
+_DETERMINERS = frozenset(
+    {"the", "a", "an", "my", "your", "his", "her", "our", "their", "this", "that", "these", "those"}
 )
+_GLUE_WORDS = _DETERMINERS | {"of", "in", "on", "for", "to", "with", "and", "or", "from", "at", "by", "into"}
 _CLOSING = frozenset({'"', "'", ")", "]"})
 _TRAILS = frozenset({"...", "…", ".."})
 _LINE_MARKS = frozenset({"-", "*", "•", "·"})
@@ -121,6 +121,7 @@ class WordTypes:
             CLAUSE: norm in _CLAUSE_WORDS,
             DASH: text == "-",
             GLUE: norm in _GLUE_WORDS,
+            DETERMINER: norm in _DETERMINERS,
             CONTENT: is_content and lexeme.lower_ not in self._stock_words,
         }
         return sum(flag for flag, holds in marks.items() if holds)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
+from itertools import combinations
 
-import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -45,26 +45,21 @@ def _spans(pattern: re.Pattern[str], text: str) -> list[tuple[int, int]]:
     return [match.span() for match in pattern.finditer(text)]
 
 
-def _align_plainly(text: str) -> tuple[str, list[tuple[int, int]] | None]:
+def _align_plainly(text: str) -> tuple[str, list[tuple[int, int]]]:
     """Clean character by character, each with its range of the original, and try every step."""
-    origins: list[tuple[int, int]] | None = None
+    origins = [(place, place + 1) for place in range(len(text))]
     for step in clean._STEPS:
         if not isinstance(step, clean._Step):
             text = step(text)
             continue
-        matches = list(step.pattern.finditer(text))
-        if matches and origins is None:
-            origins = [(place, place + 1) for place in range(len(text))]
         new, traced, end = "", [], 0
-        for match in matches:
-            assert origins is not None
+        for match in step.pattern.finditer(text):
             replacement = step.replace(match)
             new += text[end : match.start()] + replacement
             traced += origins[end : match.start()]
             traced += [(origins[match.start()][0], origins[match.end() - 1][1])] * len(replacement)
             end = match.end()
-        if origins is not None:
-            text, origins = new + text[end:], traced + origins[end:]
+        text, origins = new + text[end:], traced + origins[end:]
     return text, origins
 
 
@@ -100,14 +95,13 @@ def test_punctuation_is_made_plain_character_by_character(text: str) -> None:
 
 @given(MESSY)
 @settings(deadline=None, max_examples=400)
-def test_offsets_are_those_of_the_plain_way(text: str) -> None:
-    cleaned, origins = clean.align_clean(text)
-    expected, expected_origins = _align_plainly(text)
+def test_ranges_are_traced_as_in_the_plain_way(text: str) -> None:
+    cleaned, alignment = clean.align_clean(text)
+    expected, origins = _align_plainly(text)
     assert cleaned == expected
-    assert (origins is None) == (expected_origins is None)
-    if origins is not None and expected_origins is not None:
-        assert origins.dtype == np.int64
-        assert origins.tolist() == [list(pair) for pair in expected_origins]
+    assert [alignment.trace(n, n + 1) for n in range(len(cleaned))] == origins
+    for start, end in combinations(range(len(cleaned) + 1), 2):
+        assert alignment.trace(start, end) == (origins[start][0], origins[end - 1][1])
 
 
 @given(st.lists(st.sampled_from(["!", "<", "_", "\U0001f600", "a", " ", "&", "-", "{", "}", "(", "safe"]).flatmap(
@@ -115,11 +109,13 @@ def test_offsets_are_those_of_the_plain_way(text: str) -> None:
 ), max_size=5).map("".join))  # fmt: skip
 @settings(deadline=None)
 def test_no_run_of_signs_is_longer_than_the_tokeniser_can_bear_and_nothing_is_lost(text: str) -> None:
-    cleaned, origins = clean.align_clean(text)
+    cleaned, alignment = clean.align_clean(text)
     assert re.search(rf"(?:[^\w\s]|_){{{clean.MAX_RUN + 1}}}", cleaned) is None
     parted = clean.clean_long_run(text)
     assert parted.replace(" ", "") == text.replace(" ", "")
-    assert origins is None or len(origins) == len(cleaned)
+    assert not cleaned or 0 <= alignment.trace(0, 1)[0] < alignment.trace(len(cleaned) - 1, len(cleaned))[1] <= len(
+        text
+    )
 
 
 @pytest.mark.parametrize("n", [1, clean.MAX_RUN, clean.MAX_RUN + 1, 2 * clean.MAX_RUN, 5 * clean.MAX_RUN + 7])

@@ -744,7 +744,7 @@ KEYS = ["names", "hashes", "documents", "relevance_power"]
 MODELS = ["stance", "relevance"]
 PARTS = ["idf", "weights", "is_normed", "classes", "coefficients", "intercepts"]
 TEXTS = ["names", "stance.classes", "relevance.classes"]
-OTHER_KINDS = {
+OTHER_KINDS: dict[str, list[Any]] = {
     "f": [np.float32, np.float16, np.int64, np.complex128, ">f8", str],
     "u": [np.int64, np.float64, ">u8", ">u2", str],
     "b": [np.uint8, np.float64, str],
@@ -868,7 +868,7 @@ def test_content_of_any_kind_is_either_read_or_refused_as_foreseen(data: st.Data
     content[data.draw(st.sampled_from(sorted(content)))] = data.draw(anything)
     with suppress(LookupError, TypeError, ValueError, AttributeError, ArithmeticError):
         vocabulary, estimator = read_content(content)
-        scheme = LabelScheme.from_labels("s", estimator.stance.classes)
+        scheme = LabelScheme.from_labels("s", list(estimator.stance.classes))
         posteriors = predict_posteriors(estimator, replace(draw_sentences(), documents=vocabulary.documents), scheme)
         assert np.isfinite(posteriors).all()
 
