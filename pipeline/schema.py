@@ -368,13 +368,34 @@ def split_classified(record: AnswerRecord) -> ClassifiedAnswer | None:
 # ---------------------------------------------------------------- consensus
 
 
+class Interval(Frozen):
+    """A share and the bounds of its interval."""
+
+    share: Share
+    low: Share
+    high: Share
+
+
 class Prevalence(Frozen):
-    """How many answers, what share of those with a stance, and the interval of that share."""
+    """How many answers are called so, and what share that is.
+
+    Attributes
+    ----------
+    n
+        Votes that are called so.
+    share, low, high
+        The plain share of the votes with a stance (weighted where weights are asked for), and its interval
+        for the sampling error of few answers alone.
+    corrected
+        The share among doctors at large, corrected for the classifier's errors, with an interval that holds
+        both uncertainties; None where the model's errors are not known.
+    """
 
     n: int = Field(ge=0)
     share: Share
     low: Share
     high: Share
+    corrected: Interval | None = None
 
 
 class Verdict(Frozen):
@@ -383,18 +404,22 @@ class Verdict(Frozen):
     Attributes
     ----------
     side
-        The side that has most answers; None for a tie and for too few answers.
+        The side that the rule names; None for a tie, for a split without a leader, and for too few answers.
     strength
-        ``consensus`` at or above the rule's share, ``majority`` above half, ``split`` otherwise,
-        ``insufficient`` below the rule's number of answers with a stance.
+        ``consensus``, ``majority``, ``split`` or ``insufficient``, as the rule defines them.
     probability
-        Probability that the rule gives this same side and strength, given that the answers are few
-        and the classifier errs; None when insufficient and for a tie, which no drawn shares repeat.
+        Probability that the rule gives this same side and strength of doctors at large, given that the
+        answers are few and the classifier errs; None when insufficient and for a tie.
     """
 
     side: str | None
     strength: Literal["consensus", "majority", "split", "insufficient"]
     probability: Share | None
+
+    @property
+    def outcome(self) -> tuple[str, str | None]:
+        """Strength and side: two verdicts with the same are the same."""
+        return self.strength, self.side
 
 
 class Dissent(Frozen):
@@ -407,10 +432,96 @@ class Dissent(Frozen):
     quote: str
 
 
+class Merger(Frozen):
+    """Answers that count as one vote.
+
+    Attributes
+    ----------
+    counted
+        The answer whose call is the vote.
+    others
+        Those that count nothing, in the order of the panel.
+    reason
+        Why they are one voice.
+    disagree
+        Whether their calls are on different sides.
+    """
+
+    counted: str
+    others: tuple[str, ...]
+    reason: Literal["same respondent", "near-identical text"]
+    disagree: bool
+
+
+class Relabelling(Frozen):
+    """One answer of a set that could flip a verdict: called `side`, and how likely it is on side `to`.
+
+    Attributes
+    ----------
+    side, to
+        Sides; None for no stance. An abstained answer has side None.
+    probability
+        Of `to`, by the classifier's posteriors.
+    """
+
+    answer_id: str
+    respondent: str | None
+    side: str | None
+    to: str | None
+    probability: Share
+
+
+class Flip(Frozen):
+    """The smallest set of answers whose relabelling changes the verdict, of several the likeliest.
+
+    Attributes
+    ----------
+    strength, side
+        The verdict they would give.
+    answers
+        What would have to be otherwise.
+    """
+
+    strength: Literal["consensus", "majority", "split", "insufficient"]
+    side: str | None
+    answers: tuple[Relabelling, ...]
+
+
+class Cell(Frozen):
+    """The votes of the respondents that have one value of a field.
+
+    Attributes
+    ----------
+    value
+        Of the field; None where it is not given.
+    is_small
+        Whether they are too few to be told from chance: fewer with a stance than the rule wants.
+    """
+
+    value: str | None
+    n_votes: int
+    n_with_stance: int
+    sides: dict[str, Prevalence]
+    is_small: bool
+
+
 class Consensus(Frozen):
     """The panel's view of one question.
 
-    ``n_answers = n_with_stance + n_no_stance + n_abstained``; shares are of `n_with_stance`.
+    ``n_answers = n_with_stance + n_no_stance + n_abstained + n_merged``; shares are of `n_with_stance`.
+
+    Attributes
+    ----------
+    n_merged
+        Answers that count nothing because their respondent has another vote: see `mergers`.
+    agreement
+        Ordinal agreement: 1 all alike, 0 spread evenly, -1 half at each end; None where it has no meaning.
+    polarisation
+        0 all alike, 1 half at each end, in between for what is spread evenly.
+    flip
+        None when insufficient, or when no relabelling changes the verdict.
+    breakdown
+        By field of the respondents, as asked for.
     """
 
     question_id: str
@@ -420,17 +531,67 @@ class Consensus(Frozen):
     n_with_stance: int
     n_no_stance: int
     n_abstained: int
+    n_merged: int
     prevalence: dict[str, Prevalence]
     sides: dict[str, Prevalence]
     verdict: Verdict
     agreement: float | None
+    polarisation: float | None
     dissent: tuple[Dissent, ...]
+    flip: Flip | None
+    mergers: tuple[Merger, ...]
+    breakdown: dict[str, tuple[Cell, ...]]
     answers: tuple[ClassifiedAnswer, ...]
+
+    @property
+    def merged_ids(self) -> frozenset[str]:
+        """The answers that count nothing."""
+        return frozenset(name for merger in self.mergers for name in merger.others)
 
     def to_row(self) -> dict[str, Any]:
         """Return the consensus as JSON-ready data, each answer as one flat row."""
         row = self.model_dump(mode="json", exclude={"answers"})
         return row | {"answers": [answer.to_row() for answer in self.answers]}
+
+
+class VerdictChange(Frozen):
+    """What became of one question from one report to another.
+
+    Attributes
+    ----------
+    kind
+        ``same``, ``changed`` (side or strength), ``new`` (not in the earlier report), ``gone`` (not in this one).
+    before, after
+        The verdicts; None where the question is not in that report.
+    shares
+        Plain share of each side, this report's less the earlier one's; empty for ``new`` and ``gone``.
+    """
+
+    question_id: str
+    question: str
+    kind: Literal["same", "changed", "new", "gone"]
+    before: Verdict | None
+    after: Verdict | None
+    shares: dict[str, float]
+
+
+class Comparison(Frozen):
+    """A report against an earlier one.
+
+    Attributes
+    ----------
+    against
+        The earlier report's file, as named.
+    models, rule
+        What the earlier report rests on.
+    changes
+        Of every question of either, this report's order first.
+    """
+
+    against: str
+    models: tuple[str, ...]
+    rule: str
+    changes: tuple[VerdictChange, ...]
 
 
 class Report(Frozen):
@@ -441,6 +602,7 @@ class Report(Frozen):
     rule: dict[str, Any]
     warnings: tuple[str, ...]
     disclaimer: str
+    comparison: Comparison | None = None
     questions: tuple[Consensus, ...]
 
     def to_row(self) -> dict[str, Any]:
