@@ -21,6 +21,7 @@ import typer
 from typer.exceptions import TyperException
 
 from pipeline.errors import (
+    EXIT_CHANGED,
     EXIT_DONE,
     EXIT_INTERRUPTED,
     EXIT_QUARANTINED,
@@ -49,8 +50,9 @@ app = typer.Typer(
     question and text, a folder of these, or - for standard input. Results go to -o or to standard output,
     messages to standard error. Every command reads what another wrote.
 
-    Exit codes: 0 done, 2 wrong usage, 3 bad input, 4 model missing, damaged or not trusted, 5 done but some
-    records were left out (see the quarantine file), 130 interrupted.
+    Exit codes: 0 done, 1 done but a verdict moved (report --fail-on), 2 wrong usage, 3 bad input, 4 model
+    missing, damaged or not trusted, 5 done but some records were left out (see the quarantine file), 130
+    interrupted.
 
     Not medical advice: it counts what answers say, not what is medically right.""",
 )
@@ -88,6 +90,20 @@ class ReportFormat(StrEnum):
     MD = "md"
     JSON = "json"
     CSV = "csv"
+
+
+class RuleName(StrEnum):
+    """Rules of the verdict; `pipeline.aggregate.RULES`, spelt out so that --help need not import them."""
+
+    DELPHI_75 = "delphi-75"
+    RAND_UCLA = "rand-ucla"
+
+
+class FailOn(StrEnum):
+    """What of a comparison a run may fail on."""
+
+    CHANGED = "changed"
+    SIDE = "side"
 
 
 Sources = Annotated[list[str], typer.Argument(metavar="SOURCE...", help="Files, folders, or - for standard input.")]
@@ -306,7 +322,7 @@ def report(
         typer.Option(
             "-o",
             "--output",
-            help="Write here (.html, .md, .json, .csv); may be repeated. Else a table is printed.",
+            help="Write here (.html, .md, .json, .csv, or a folder); may be repeated. Else a table is printed.",
         ),
     ] = None,
     model: Model = "default",
@@ -314,11 +330,37 @@ def report(
         ReportFormat | None, typer.Option("--format", help="Format on standard output; else a table, without -o.")
     ] = None,
     as_json: AsJson = False,
+    rule: Annotated[RuleName, typer.Option(help="The rule of the verdict.")] = RuleName.DELPHI_75,
     consensus_share: Annotated[
-        float | None, typer.Option(min=0.51, max=1.0, help="Least share of one side for a consensus; else 0.75.")
+        float | None,
+        typer.Option(min=0.51, max=1.0, help="Least share of one side for a consensus by delphi-75; else 0.75."),
     ] = None,
     min_answers: Annotated[
-        int | None, typer.Option(min=1, help="Fewer answers with a stance are too few for a verdict; else 5.")
+        int | None, typer.Option(min=1, help="Fewer votes with a stance are too few for a verdict; else 5.")
+    ] = None,
+    keep_repeats: Annotated[
+        bool,
+        typer.Option(
+            "--keep-repeats", help="Count every answer; else one respondent's, and near-identical ones, count once."
+        ),
+    ] = False,
+    weight_by: Annotated[
+        str | None,
+        typer.Option(metavar="FIELD", help="Weigh votes by a number of the answer, as respondent.n_reviews."),
+    ] = None,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FIELD", help="Break votes down by a field, as specialty; may be repeated."),
+    ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REPORT", help="Compare with an earlier report (.json, .csv), or with one made of this source."
+        ),
+    ] = None,
+    fail_on: Annotated[
+        FailOn | None,
+        typer.Option(help="Exit with 1 where a verdict changed, or its side, from that of --against."),
     ] = None,
     kind: SourceKind = None,
     encoding: Encoding = None,
@@ -333,24 +375,38 @@ def report(
     """
     from pipeline.workflow import (
         build_rule,
+        count_failures,
         quarantine_path,
         render_report,
         report_format,
+        report_site,
         report_sources,
         write_report,
     )
 
     if as_json and format_name not in {None, ReportFormat.JSON}:
         raise WrongUsage(f"--json and --format {format_name} ask for two formats: give one")
-    for path in output or []:
-        report_format(path)
+    if fail_on is not None and against is None:
+        raise WrongUsage(f"--fail-on {fail_on}: needs a report to compare with: name it with --against")
+    if against == "-" and "-" in sources:
+        raise WrongUsage("--against -: standard input is a source already")
+    formats = [report_format(path) for path in output or []]
     left_out = quarantine_path(quarantine, output[0] if output else None, sources)
     intake = _intake(sources, kind, encoding, column)
-    rule = build_rule(consensus_share, min_answers)
-    with _progress("read") as progress:
-        result = report_sources(intake, model, rule, progress=progress)
-    n_rejected = intake.close(left_out)
+    chosen_rule = build_rule(
+        consensus_share, min_answers, rule=rule.value, weight_by=weight_by, keep_repeats=keep_repeats
+    )
     chosen = ReportFormat.JSON if as_json else format_name
+    # A folder of pages by itself is made a question at a time, however many there are.
+    streams = formats == ["site"] and chosen is None
+    with _progress("read") as progress:
+        if streams:
+            result = report_site(
+                intake, model, chosen_rule, (output or [])[0], progress=progress, by=by or [], against=against
+            )
+        else:
+            result = report_sources(intake, model, chosen_rule, progress=progress, by=by or [], against=against)
+    n_rejected = intake.close(left_out)
     if chosen not in {None, ReportFormat.TABLE}:
         _print_data(render_report(result, str(chosen)))
     elif not output or chosen is ReportFormat.TABLE:
@@ -358,8 +414,13 @@ def report(
 
         _print(render_terminal(result, width=_terminal_width(), color=_use_color()))
     for path in output or []:
-        write_report(result, path)
+        if not streams:
+            write_report(result, path)
         _say(f"report written to {path}")
+    n_failures = 0 if fail_on is None else count_failures(result, fail_on.value)
+    if n_failures:
+        _say(f"{n_failures} verdict{'s' * (n_failures > 1)} moved (--fail-on {fail_on})")
+        raise typer.Exit(EXIT_CHANGED)
     _finish(n_rejected)
 
 

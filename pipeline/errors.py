@@ -7,6 +7,7 @@ medstance itself and keeps its traceback.
 from __future__ import annotations
 
 EXIT_DONE = 0
+EXIT_CHANGED = 1
 EXIT_QUARANTINED = 5
 EXIT_INTERRUPTED = 130
 

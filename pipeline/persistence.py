@@ -19,8 +19,6 @@ import io
 import json
 import math
 import os
-import shutil
-import tempfile
 import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -36,6 +34,7 @@ from pipeline.classify import StanceModel
 from pipeline.errors import ModelError, WrongUsage
 from pipeline.estimator import LinearModel, StanceEstimator
 from pipeline.features import DOCUMENTS, FEATURE_VERSION, Vocabulary
+from pipeline.folders import open_folder
 from pipeline.schema import AnswerRecord, first_problem
 
 MANIFEST = "manifest.json"
@@ -196,7 +195,9 @@ def save_model(
     hashed = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())}
     manifest = manifest.model_copy(update={"files": hashed})
     files[MANIFEST] = (json.dumps(manifest.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n").encode()
-    _write_folder(folder, files)
+    with open_folder(folder) as new:
+        for name, data in files.items():
+            (new / name).write_bytes(data)
     return read_folder(folder)
 
 
@@ -215,31 +216,6 @@ def check_place(folder: Path) -> Path:
     if not os.access(parent, os.W_OK) or not parent.is_dir():
         raise WrongUsage(f"{folder}: nothing can be written to {parent}: name another place with -o")
     return place
-
-
-def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        new = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    except OSError as error:
-        raise WrongUsage(f"{folder}: cannot be written ({error.strerror}): name another place with -o") from error
-    try:
-        for name, data in files.items():
-            (new / name).write_bytes(data)
-        new.chmod(0o755)
-        if folder.exists():
-            old = new.with_name(new.name + "-old")
-            folder.rename(old)
-            try:
-                new.rename(folder)
-            except BaseException:
-                old.rename(folder)
-                raise
-            shutil.rmtree(old)
-        else:
-            new.rename(folder)
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
 
 
 def dump_model(vocabulary: Vocabulary, estimator: StanceEstimator) -> bytes:

@@ -9,16 +9,20 @@ import json
 import os
 import pty
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 
 from pipeline.cli import run
 from pipeline.ingest import ReadOptions, read_answers
+from pipeline.persistence import find_model
+from pipeline.report import build_report_schema
 from pipeline.schema import CALL_FIELDS, AnswerRecord, split_classified
 
 STANCE = [sys.executable, "-m", "pipeline"]
@@ -279,6 +283,290 @@ def test_whatever_the_variable_columns_holds_a_report_is_printed(
     assert run(["report", page]) == 0
 
 
+# ---------------------------------------------------------------- report: rules, votes, weights, breakdowns
+
+
+@pytest.fixture(scope="session")
+def knowing_model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The default model, with how its calls err in its manifest: nine times in ten it is right."""
+    folder = tmp_path_factory.mktemp("knowing") / "knowing"
+    shutil.copytree(find_model("default"), folder)
+    manifest = json.loads((folder / "manifest.json").read_bytes())
+    n = len(manifest["scheme"]["labels"])
+    manifest["scores"]["calls"] = [[90 if k == j else 2 for k in range(n + 1)] for j in range(n)]
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    return str(folder)
+
+
+def test_a_model_that_knows_its_errors_gives_corrected_shares_and_a_probability(
+    page: str, knowing_model: str, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    report = report_json([page, "--model", knowing_model], capsysbinary)
+    (question,) = report["questions"]
+    assert 0 <= question["verdict"]["probability"] <= 1
+    for found in question["sides"].values():
+        assert 0 <= found["corrected"]["low"] <= found["corrected"]["share"] <= found["corrected"]["high"] <= 1
+    assert not [w for w in report["warnings"] if "corrected" in w]
+    assert run(["report", page, "--model", knowing_model]) == 0
+    assert "corrected" in capsysbinary.readouterr().out.decode()
+
+
+def test_answers_by_a_model_whose_errors_are_not_known_are_not_corrected_and_the_report_says_so(
+    page: str, classified: Path, knowing_model: str, tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    rows = [row | {"model": "elder@1"} if n == 3 else row for n, row in enumerate(read_jsonl(classified))]
+    others = write_jsonl(tmp_path / "others.jsonl", rows)
+    forgetful = tmp_path / "forgetful"
+    shutil.copytree(knowing_model, forgetful)
+    manifest = json.loads((forgetful / "manifest.json").read_bytes())
+    del manifest["scores"]["calls"]
+    (forgetful / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    for arguments, said in (
+        ([others, "--model", knowing_model], "1 of 1 questions have no corrected shares and no probability"),
+        ([page, "--model", str(forgetful)], "no share is corrected and no verdict has a probability"),
+    ):
+        report = report_json(arguments, capsysbinary)
+        (question,) = report["questions"]
+        assert question["verdict"]["probability"] is None
+        assert {found["corrected"] for found in question["sides"].values()} == {None}
+        assert len([w for w in report["warnings"] if said in w]) == 1
+
+
+def panel_rows(stances: Sequence[str], classified: Path, **fields: Any) -> list[dict[str, Any]]:
+    """Answers called as said, each by another respondent unless `fields` says otherwise."""
+    first = read_jsonl(classified)[0]
+    sides = {"against": "oppose", "neutral": "neutral", "supportive": "support", "no_stance": None}
+    return [
+        {
+            "question": "Is a nose clip worth it?",
+            "text": f"Answer {n}.",
+            "respondent": {"name": f"Doctor {chr(65 + n)}"},
+            "posteriors": {name: float(name == stance) for name in first["posteriors"]},
+            "stance": stance,
+            "side": sides[stance],
+            "confidence": 1.0,
+            "abstained": False,
+            "evidence": [],
+            "model": first["model"],
+        }
+        | fields
+        for n, stance in enumerate(stances)
+    ]
+
+
+def test_the_rule_can_be_that_of_rand_ucla(
+    classified: Path, tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    stances = ["against"] * 7 + ["supportive"] * 3
+    source = write_jsonl(tmp_path / "in.jsonl", panel_rows(stances, classified))
+    verdicts = {
+        rule: report_json([source, "--rule", rule], capsysbinary)["questions"][0]["verdict"]
+        for rule in ("delphi-75", "rand-ucla")
+    }
+    assert {rule: (v["strength"], v["side"]) for rule, v in verdicts.items()} == {
+        "delphi-75": ("majority", "oppose"),
+        "rand-ucla": ("split", None),
+    }
+
+
+def test_a_doctor_who_answers_twice_has_one_vote_unless_repeats_are_kept(
+    classified: Path, tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    rows = panel_rows(["against"] * 5, classified)
+    rows += panel_rows(["supportive"] * 3, classified, respondent={"name": "Ada Quill"})
+    source = write_jsonl(tmp_path / "in.jsonl", rows)
+    (once,) = report_json([source], capsysbinary)["questions"]
+    (each,) = report_json([source, "--keep-repeats"], capsysbinary)["questions"]
+    assert (once["n_with_stance"], once["n_merged"], len(once["mergers"])) == (6, 2, 1)
+    assert (each["n_with_stance"], each["n_merged"], len(each["mergers"])) == (8, 0, 0)
+    assert run(["report", source]) == 0
+    assert "Counted once: #6 stands for #7, #8 too (same respondent)." in capsysbinary.readouterr().out.decode()
+
+
+@pytest.mark.parametrize("format_name", FORMATS)
+def test_votes_can_be_weighted_by_a_column_of_any_table(
+    classified: Path, tmp_path: Path, format_name: str, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    rows = panel_rows(["against"] * 4 + ["supportive"] * 2, classified)
+    for row, years in zip(rows, (1, 1, 1, 1, 10, 2.5), strict=True):
+        row["years"] = years
+    path = str(tmp_path / f"classified.{format_name}")
+    assert run(["ingest", write_jsonl(tmp_path / "in.jsonl", rows), "-o", path]) == 0
+    report = report_json([path, "--weight-by", "years"], capsysbinary)
+    (question,) = report["questions"]
+    assert (question["verdict"]["strength"], question["verdict"]["side"]) == ("consensus", "support")
+    assert question["sides"]["support"]["share"] == pytest.approx(12.5 / 16.5, abs=1e-4)
+    assert (report["rule"]["name"], report["rule"]["weight_by"]) == ("delphi-75, weighted by years", "years")
+
+
+def test_votes_are_broken_down_by_fields_and_small_cells_are_warned_of_once(
+    page: str, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    report = report_json([page, "--by", "specialty", "--by", "location"], capsysbinary)
+    (question,) = report["questions"]
+    assert list(question["breakdown"]) == ["specialty", "location"]
+    cells = [cell for found in question["breakdown"].values() for cell in found]
+    assert sum(cell["n_votes"] for cell in question["breakdown"]["specialty"]) == 9
+    n_small = sum(cell["is_small"] for cell in cells)
+    assert n_small
+    assert [w for w in report["warnings"] if "cells" in w] == [
+        f"{n_small} of {len(cells)} cells of the breakdowns have fewer than 5 votes with a stance: "
+        "too few to be told from chance"
+    ]
+
+
+def test_texts_that_look_like_formulas_go_through_csv_to_the_same_report(
+    tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    texts = ["=1+1 is two, avoid it", "-no", "+1, do it", "@home, yes", "'=quoted", "\tindented"]
+    rows = [
+        {"question": "=is it safe?", "text": text, "respondent": {"name": f"-Doctor {n}"}}
+        for n, text in enumerate(texts)
+    ]
+    path = str(tmp_path / "classified.csv")
+    source = write_jsonl(tmp_path / "in.jsonl", rows)
+    assert run(["classify", source, "-o", path]) == 0
+    with Path(path).open(encoding="utf-8", newline="") as file:
+        cells = [cell for row in csv.reader(file) for cell in row]
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r")) and not is_number(cell)]
+    report = report_json([path], capsysbinary)
+    assert [answer["text"] for answer in report["questions"][0]["answers"]] == texts
+    assert report == report_json([source], capsysbinary)
+
+
+def is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def test_the_json_report_is_as_its_schema_says(
+    page: str, checkout: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    schema = json.loads((checkout / "docs" / "report.schema.json").read_bytes())
+    report = report_json([page, "--by", "specialty"], capsysbinary)
+    jsonschema.Draft202012Validator(schema).validate(report)
+
+
+# ---------------------------------------------------------------- report: against an earlier one
+
+
+@pytest.fixture
+def two_runs(classified: Path, tmp_path: Path) -> tuple[str, str]:
+    """Classified answers of two runs: one verdict lost its side, one its strength, one is the same."""
+    runs: list[list[dict[str, Any]]] = [[], []]
+    for name, before, after in (("a", 8, 0), ("b", 8, 5), ("c", 6, 7)):
+        for rows, n_against in zip(runs, (before, after), strict=True):
+            stances = ["against"] * n_against + ["supportive"] * (8 - n_against)
+            rows += panel_rows(stances, classified, question=f"Is {name} safe?")
+    paths = [write_jsonl(tmp_path / f"{name}.jsonl", rows) for name, rows in zip(("old", "new"), runs, strict=True)]
+    return paths[0], paths[1]
+
+
+def test_a_report_is_compared_with_an_earlier_one_in_whatever_form_that_is(
+    two_runs: tuple[str, str], tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    old, new = two_runs
+    written = [str(tmp_path / f"report.{suffix}") for suffix in ("json", "csv")]
+    assert run(["report", old, *(part for path in written for part in ("-o", path))]) == 0
+    comparisons = []
+    for earlier in (*written, old):
+        report = report_json([new, "--against", earlier], capsysbinary)
+        jsonschema.Draft202012Validator(build_report_schema()).validate(report)
+        assert not [w for w in report["warnings"] if "another rule" in w or "other models" in w]
+        comparison = report["comparison"]
+        assert comparison.pop("against") == earlier
+        comparisons.append(comparison)
+    assert comparisons[0] == comparisons[1] == comparisons[2]
+    assert [change["kind"] for change in comparisons[0]["changes"]] == ["changed", "changed", "same"]
+    assert comparisons[0]["changes"][1]["shares"] == {"oppose": -0.375, "neutral": 0.0, "support": 0.375}
+    for format_name in ("table", "md"):
+        assert run(["report", new, "--against", old, "--format", format_name]) == 0
+        shown = capsysbinary.readouterr().out.decode().replace("\\", "")
+        assert f"Against {old}: 2 of 3 verdicts changed." in " ".join(shown.split())
+
+
+def test_answers_from_standard_input_can_be_what_is_compared_with(two_runs: tuple[str, str]) -> None:
+    old, new = two_runs
+    done = stance("report", new, "--against", "-", "--json", input=Path(old).read_bytes())
+    assert done.returncode == 0
+    assert [c["kind"] for c in json.loads(done.stdout)["comparison"]["changes"]] == ["changed", "changed", "same"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        pytest.param(["--fail-on", "changed"], 1, "2 of 3 verdicts moved (--fail-on changed)", id="changed"),
+        pytest.param(["--fail-on", "side"], 1, "1 of 3 verdicts moved (--fail-on side)", id="side"),
+        pytest.param([], 0, "report written", id="not asked"),
+        pytest.param(
+            ["--fail-on", "side", "--min-answers", "9"], 0, "report written", id="nothing decided now or then"
+        ),
+    ],
+)
+def test_a_run_that_is_to_fail_on_what_moved_writes_its_results_and_ends_with_1(
+    two_runs: tuple[str, str],
+    tmp_path: Path,
+    arguments: list[str],
+    code: int,
+    said: str,
+    capsysbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    old, new = two_runs
+    output = tmp_path / "out.json"
+    assert run(["report", new, "--against", old, "-o", str(output), *arguments]) == code
+    assert said in capsysbinary.readouterr().err.decode()
+    assert len(json.loads(output.read_bytes())["comparison"]["changes"]) == 3
+
+
+def test_a_report_compared_with_itself_fails_on_nothing(two_runs: tuple[str, str], tmp_path: Path) -> None:
+    path = str(tmp_path / "report.json")
+    assert run(["report", two_runs[0], "-o", path]) == 0
+    assert run(["report", two_runs[0], "--against", path, "--fail-on", "changed", "-o", path]) == 0
+    assert {change["kind"] for change in json.loads(Path(path).read_bytes())["comparison"]["changes"]} == {"same"}
+
+
+def test_a_verdict_that_moved_counts_more_than_records_left_out(two_runs: tuple[str, str], tmp_path: Path) -> None:
+    old, new = two_runs
+    with Path(new).open("a", encoding="utf-8") as file:
+        file.write('{"question": "No text?"}\n')
+    arguments = ["report", new, "--against", old, "-o", str(tmp_path / "out.json")]
+    assert run(arguments) == 5
+    assert run([*arguments, "--fail-on", "side"]) == 1
+    assert (tmp_path / "out.json.quarantine.jsonl").is_file()
+
+
+def test_records_of_the_earlier_source_that_cannot_be_used_are_quarantined_too(
+    two_runs: tuple[str, str], tmp_path: Path
+) -> None:
+    old, new = two_runs
+    with Path(old).open("a", encoding="utf-8") as file:
+        file.write('{"question": "No text?"}\n')
+    output = tmp_path / "out.json"
+    assert run(["report", new, "--against", old, "-o", str(output)]) == 5
+    (bad,) = read_jsonl(tmp_path / "out.json.quarantine.jsonl")
+    assert bad["file"] == old
+    warnings = json.loads(output.read_bytes())["warnings"]
+    assert f"1 records of {old} could not be read" in warnings
+    assert not [w for w in warnings if "are in no number here" in w]
+
+
+def test_another_rule_or_model_than_that_of_the_earlier_report_is_warned_of(
+    two_runs: tuple[str, str], tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    old, new = two_runs
+    path = tmp_path / "old.json"
+    assert run(["report", old, "--rule", "rand-ucla", "-o", str(path)]) == 0
+    row = json.loads(path.read_bytes())
+    row["model"]["names"] = ["elder@1"]
+    path.write_text(json.dumps(row), encoding="utf-8")
+    warnings = report_json([new, "--against", str(path)], capsysbinary)["warnings"]
+    assert f"{path} was made by another rule (rand-ucla, now delphi-75)" in warnings
+    assert f"{path} rests on other models (elder@1)" in warnings
+
+
 # ---------------------------------------------------------------- explain
 
 
@@ -520,7 +808,11 @@ def test_models_verify_says_that_a_model_is_intact(
         ("", "ingest classify report explain train evaluate models --version --show-completion"),
         ("ingest", "SOURCE... -o --format --kind --encoding --column --quarantine"),
         ("classify", "SOURCE... -o --model --format --kind --encoding --column --quarantine"),
-        ("report", "SOURCE... -o --model --format --json --consensus-share --min-answers --kind --quarantine"),
+        (
+            "report",
+            "SOURCE... -o --model --format --json --rule delphi-75 rand-ucla --consensus-share --min-answers "
+            "--keep-repeats --weight-by --by --against --fail-on changed side --kind --quarantine",
+        ),
         ("explain", "TEXT --question -q --headline --proposition --model --json"),
         ("train", "LABELLED... -o --scheme --folds --weight --curves --json --kind --quarantine"),
         ("evaluate", "LABELLED... --model --json --kind --quarantine"),

@@ -24,6 +24,12 @@ from pipeline.persistence import find_model
 STANCE = [sys.executable, "-m", "pipeline"]
 GOOD = '{"question": "Is it safe?", "text": "Yes, it is safe."}\n'
 BAD = '{"question": "Is it safe?"}\n'
+OLD_QUESTION = {
+    "question_id": "q",
+    "question": "Is it safe?",
+    "verdict": {"side": None, "strength": "split", "probability": None},
+    "sides": {},
+}
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +46,14 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "twice.csv": "question,text,text\na,b,c\n",
         "lines.csv": 'question,"my\nreply"\na,b\n',
         "scheme.toml": "name = 'x'\n",
+        "weights.csv": "question,text,years\nIs it safe?,Yes.,3\nIs it safe?,No.,many\n",
+        "cut.json": '{\n "medstance": "0.1.0",\n "mod',
+        "hollow.json": '{"questions": []}',
+        "twice.json": json.dumps(
+            {"model": {"names": []}, "rule": {"name": "r"}, "questions": [OLD_QUESTION, OLD_QUESTION]}
+        ),
+        "odd.csv": "question_id,question,verdict.side,verdict.strength,verdict.probability\nq,Q?,,strong,\n",
+        "ragged.csv": "question_id,verdict.strength\nq,split,more\n",
         "labels.jsonl": '{"question": "Is it safe?", "text": "Yes.", "label": "supportive"}\n',
         "written.jsonl": json.dumps(json.loads(GOOD) | {"label": "yes", "source": {"file": "x", "locator": "y"}}),
     }
@@ -106,6 +120,29 @@ def snapshot(folder: Path) -> dict[str, bytes | None]:
             ["report", "good.jsonl", "--consensus-share", "nan"], "--consensus-share", id="a share that is no number"
         ),
         pytest.param(["report", "good.jsonl", "--min-answers", "0"], "--min-answers", id="no answers wanted"),
+        pytest.param(["report", "good.jsonl", "--rule", "vote"], "vote", id="no such rule"),
+        pytest.param(
+            ["report", "good.jsonl", "--rule", "rand-ucla", "--consensus-share", "0.8"],
+            "--consensus-share 0.8: is of --rule delphi-75",
+            id="a share for a rule without one",
+        ),
+        pytest.param(
+            ["report", "good.jsonl", "--rule", "rand-ucla", "--weight-by", "w"],
+            "--weight-by w: rand-ucla counts votes",
+            id="weights for a rule that counts",
+        ),
+        pytest.param(
+            ["report", "good.jsonl", "--fail-on", "side"],
+            "--fail-on side: needs a report to compare with: name it with --against",
+            id="to fail on no comparison",
+        ),
+        pytest.param(
+            ["report", "good.jsonl", "--against", "old.json", "--fail-on", "all"], "all", id="to fail on nonsense"
+        ),
+        pytest.param(["report", "-", "--against", "-"], "--against -: standard input is", id="standard input twice"),
+        pytest.param(
+            ["report", "good.jsonl", "--by", "ward"], "--by ward: no answer has such a field", id="no such field"
+        ),
         pytest.param(["explain", "Yes."], "--question", id="an answer without its question"),
         pytest.param(["explain", "-q", "", "Yes."], "question", id="an empty question"),
         pytest.param(["explain", "-q", "Is it safe?", " "], "text", id="an empty answer"),
@@ -146,6 +183,26 @@ def test_wrong_usage_is_exit_2_and_one_line_that_names_what_is_wrong(
     assert snapshot(workplace) == before
 
 
+def test_rand_ucla_on_a_model_without_its_sides_is_exit_2_and_one_line(
+    workplace: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    texts = {"yes": "Yes, I recommend it {}.", "no": "No, avoid it {}."}
+    rows = [
+        {"question": f"Is it safe {n}?", "text": text.format(n), "label": label}
+        for n in range(6)
+        for label, text in texts.items()
+    ]
+    Path("data.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    assert run(["train", "data.jsonl", "-o", "m", "--folds", "2"]) == 0
+    capfd.readouterr()
+    assert run(["report", "good.jsonl", "--model", "./m", "--rule", "rand-ucla", "-o", "out.json"]) == 2
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err.startswith("stance: rule rand-ucla: needs the sides oppose, neutral, support in this order; the model's")
+    assert len(err.splitlines()) == 1
+    assert not (workplace / "out.json").exists()
+
+
 def test_training_refuses_a_folder_that_is_no_model_and_leaves_it_alone(
     workplace: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -183,6 +240,32 @@ def test_training_refuses_a_folder_that_is_no_model_and_leaves_it_alone(
         ),
         pytest.param(["ingest", "no\nsuch.csv"], "no such file", id="a line end in the file's name"),
         pytest.param(["report", "nowhere.csv", "-o", "x.html"], "nowhere.csv: no such file", id="a report on no file"),
+        pytest.param(["report", "good.jsonl", "--against", "nowhere.json"], "nowhere.json: no such", id="no report"),
+        *(
+            pytest.param(["report", "good.jsonl", "--against", name], f"{name}: is no whole report: {problem}", id=name)
+            for name, problem in [
+                ("cut.json", "Unterminated string"),
+                ("hollow.json", "model: Field required"),
+                ("twice.json", "question 'q' stands twice"),
+                ("odd.csv", "questions.0.verdict.strength: Input should be"),
+                ("ragged.csv", "a row has not the header's 2 columns"),
+            ]
+        ),
+        pytest.param(
+            ["report", "good.jsonl", "--against", "bad.jsonl"],
+            "bad.jsonl, line 1: is missing or empty",
+            id="an earlier source of which nothing can be used",
+        ),
+        pytest.param(
+            ["report", "weights.csv", "--weight-by", "years"],
+            "weights.csv, row at line 3, column years: 'many' is no finite number of 0 or more",
+            id="a weight that is none",
+        ),
+        pytest.param(
+            ["report", "good.jsonl", "--weight-by", "years"],
+            "good.jsonl, line 1, column years: is missing or empty",
+            id="no weight",
+        ),
         pytest.param(["train", "labels.jsonl", "-o", "m"], "labelled data: 1 answers", id="one labelled answer"),
         pytest.param(
             ["train", "labels.jsonl", "-o", "m", "--scheme", "nowhere.toml"],

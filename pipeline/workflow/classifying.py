@@ -1,0 +1,160 @@
+"""Answers to calls, by a model that is loaded when the first answer needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pydantic import ValidationError
+
+from pipeline.aggregate import (
+    CallErrors,
+)
+from pipeline.errors import BadInput, ModelError
+from pipeline.flat import Row
+from pipeline.lexicon import parse_lexicon
+from pipeline.schema import (
+    AnswerRecord,
+    ClassifiedAnswer,
+    LabelScheme,
+    StanceCall,
+    first_problem,
+    join_call,
+    split_classified,
+)
+from pipeline.workflow.intake import Intake
+from pipeline.workflow.models import open_model
+
+if TYPE_CHECKING:
+    from pipeline.classify import StanceModel
+    from pipeline.persistence import ModelFolder
+    from pipeline.preprocess import AnswerParser
+
+# Stages that need spaCy or scikit-learn are imported where they are used: a command starts with what it needs.
+
+
+BATCH_SIZE = 1024
+_POSTERIOR_SLACK = 0.01
+
+
+class Classifier:
+    """A model, loaded when the first answer needs it, and the parser built from its lexicon."""
+
+    def __init__(self, name: str) -> None:
+        self.folder: ModelFolder = open_model(name)
+
+    @property
+    def scheme(self) -> LabelScheme:
+        """The labels of its calls."""
+        return self.folder.manifest.scheme
+
+    @cached_property
+    def call_errors(self) -> CallErrors | None:
+        """How often it calls what each label, out of fold; None where its manifest does not say.
+
+        Raises
+        ------
+        ModelError
+            When the manifest says something else.
+        """
+        given = self.folder.manifest.scores.get("calls")
+        if given is None:
+            return None
+        n_labels = len(self.scheme.labels)
+        try:
+            counts = np.array(given, dtype=np.float64)
+        except (TypeError, ValueError):
+            counts = np.empty(0)
+        if counts.shape != (n_labels, n_labels + 1) or not (np.isfinite(counts) & (counts >= 0)).all():
+            shape = f"{n_labels} rows of {n_labels + 1} counts"
+            raise ModelError(f"{self.folder.path}/manifest.json: scores.calls: expected {shape}")
+        return CallErrors(self.scheme, counts)
+
+    @cached_property
+    def model(self) -> StanceModel:
+        """The model, loaded."""
+        from pipeline.persistence import load_model
+
+        return load_model(self.folder)
+
+    @cached_property
+    def parser(self) -> AnswerParser:
+        """The parser with the model's own lexicon."""
+        from pipeline.preprocess import AnswerParser
+
+        return AnswerParser(parse_lexicon(self.model.lexicon_text, f"{self.folder.path}/cues.toml"))
+
+    def classify(self, answers: Iterable[AnswerRecord]) -> Iterator[ClassifiedAnswer]:
+        """Classify answers, in order; earlier calls that they carry are replaced."""
+        from pipeline.classify import call_answers
+        from pipeline.preprocess import parse_answers
+
+        for batch in parse_answers(self.parser, answers, batch_size=BATCH_SIZE):
+            calls = call_answers(self.model, batch)
+            for answer, call in zip(batch.answers, calls, strict=True):
+                yield ClassifiedAnswer(answer=_without_call(answer), call=call)
+
+    def classify_rows(self, answers: Iterable[AnswerRecord]) -> Iterator[Row]:
+        """Classify answers as `classify` does, and give answer and call as one row."""
+        from pipeline.classify import call_rows, explain_answers
+        from pipeline.preprocess import parse_answers
+
+        for batch in parse_answers(self.parser, answers, batch_size=BATCH_SIZE):
+            calls = call_rows(self.model, explain_answers(self.model, batch))
+            for answer, call in zip(batch.answers, calls, strict=True):
+                yield join_call(_without_call(answer).to_row(), call)
+
+    def complete(self, answers: Iterable[AnswerRecord]) -> Iterator[ClassifiedAnswer]:
+        """Give answers with the calls they carry, and classify those that carry none."""
+        stream = iter(answers)
+        while batch := list(islice(stream, BATCH_SIZE)):
+            known = [self._known_call(answer) for answer in batch]
+            new = (
+                self.classify(a for a, k in zip(batch, known, strict=True) if k is None) if None in known else iter(())
+            )
+            for answer in known:
+                yield next(new) if answer is None else answer
+
+    def _known_call(self, answer: AnswerRecord) -> ClassifiedAnswer | None:
+        source = answer.source
+        try:
+            known = split_classified(answer)
+        except ValidationError as error:
+            column, problem = first_problem(error)
+            raise BadInput(source.file, f"{column}: {problem}: classify it again", where=source.locator) from error
+        contradiction = None if known is None else self._find_contradiction(known.call)
+        if contradiction is not None:
+            raise BadInput(source.file, f"{contradiction}: classify it again", where=source.locator)
+        return known
+
+    def _find_contradiction(self, call: StanceCall) -> str | None:
+        """Say what cannot be in a call under this model's scheme."""
+        if set(call.posteriors) != set(self.scheme.names):
+            labels, name = ", ".join(call.posteriors), self.folder.manifest.name
+            return f"posteriors: of other labels ({labels}) than those of {name} (name its model with --model)"
+        if abs(sum(call.posteriors.values()) - 1) > _POSTERIOR_SLACK:
+            return f"posteriors: sum to {sum(call.posteriors.values()):g}, not to 1"
+        if call.stance not in self.scheme.names:
+            return f"stance: {call.stance!r} is no label of the scheme ({', '.join(self.scheme.names)})"
+        if call.side != self.scheme.side_of(call.stance):
+            return f"side: {call.side!r} is not the side of {call.stance!r}"
+        return None
+
+
+def _without_call(answer: AnswerRecord) -> AnswerRecord:
+    """Take an earlier call out of a record; fields that are only named like a call's are the user's own."""
+    try:
+        earlier = split_classified(answer)
+    except ValidationError:
+        return answer
+    return answer if earlier is None else earlier.answer
+
+
+def classify_sources(intake: Intake, model_name: str, *, progress: Callable[[int], None]) -> Iterator[Row]:
+    """Classify every answer of some sources, in order, every field kept."""
+    for n, row in enumerate(Classifier(model_name).classify_rows(intake), start=1):
+        progress(n)
+        yield row
