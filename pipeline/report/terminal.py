@@ -13,20 +13,30 @@ from rich.text import Text
 
 from pipeline.report.wording import (
     agreement_sentence,
+    cell_rows,
+    change_row,
+    comparison_sentence,
     count_sentence,
+    dissent_sentence,
+    flip_lines,
+    merger_lines,
     name_line,
     percent,
     plain_label,
     quote_of,
+    show_corrected,
     show_prevalence,
     verdict_sentence,
     verdict_title,
 )
-from pipeline.schema import ClassifiedAnswer, Consensus, Report
+from pipeline.schema import Cell, Comparison, Consensus, Report
 
 MAX_DETAILED = 3
+MAX_FLIPPED = 5
+MAX_CHANGES = 20
 _STYLES = {"oppose": "dark_orange3", "neutral": "grey62", "support": "deep_sky_blue3"}
 _BAR_CELLS = 20
+_WIDE = 88
 
 
 def visible(text: str) -> str:
@@ -71,6 +81,10 @@ def render_terminal(report: Report, *, width: int = 100, color: bool = False) ->
             _print_question(console, question, report)
     else:
         _print_overview(console, report)
+    if report.comparison is not None:
+        _print_comparison(console, report.comparison)
+    for warning in report.warnings:
+        console.print(_text(f"Warning: {warning}"))
     console.print(_text(f"Model {', '.join(report.model['names'])}. {report.disclaimer}", style="dim"))
     return _plain_ends(file.getvalue())
 
@@ -85,39 +99,79 @@ def _print_question(console: Console, consensus: Consensus, report: Report) -> N
     console.print(_text(verdict_sentence(consensus, report.rule), style=f"bold {style}".strip()))
     console.print(_text(" ".join(p for p in (count_sentence(consensus), agreement_sentence(consensus)) if p)))
     console.print()
-    widest = max(map(len, consensus.sides)) + 2
-    for side, prevalence in consensus.sides.items():
-        bar = "█" * round(prevalence.share * _BAR_CELLS)
-        line = _text(f"  {side:<{widest}}{prevalence.n:>4}  ")
-        line.append(f"{bar:<{_BAR_CELLS}}", style=_STYLES.get(side, ""))
-        line.append(f"  {show_prevalence(prevalence)}")
-        console.print(line)
+    _print_shares(console, consensus)
     console.print()
-    console.print(_answer_table(consensus.answers))
+    console.print(_answer_table(consensus))
     if consensus.n_abstained:
         console.print(_text("?: too unsure to call, counted in no share", style="dim"))
+    for line in merger_lines(consensus):
+        console.print(_text(line))
+    for field, cells in consensus.breakdown.items():
+        console.print()
+        console.print(_cell_table(field, consensus, cells))
     if consensus.dissent:
-        n, surest = len(consensus.dissent), consensus.dissent[0]
-        who = surest.respondent or "name not given"
-        console.print(_text(f"Dissent: {n} of {consensus.n_with_stance} with a stance take another side. The surest,"))
-        console.print(_text(f'{who}, {plain_label(surest.stance)}: "{_one_line(surest.quote, 200)}"'))
+        console.print(_text(dissent_sentence(consensus)))
+        for dissent in consensus.dissent if consensus.verdict.side is None else consensus.dissent[:1]:
+            who = dissent.respondent or "name not given"
+            console.print(_text(f'  {who}, {plain_label(dissent.stance)}: "{_one_line(dissent.quote, 200)}"'))
+    for number, line in enumerate(flip_lines(consensus, MAX_FLIPPED)):
+        console.print(_text(f"  {line}" if number else line))
     console.print()
 
 
-def _answer_table(answers: Sequence[ClassifiedAnswer]) -> Table:
+def _print_shares(console: Console, consensus: Consensus) -> None:
+    widest = max(map(len, consensus.sides)) + 2
+    n_cells = _BAR_CELLS if console.width >= _WIDE else _BAR_CELLS // 4
+    for side, prevalence in consensus.sides.items():
+        bar = "█" * round(prevalence.share * n_cells)
+        line = _text(f"  {side:<{widest}}{prevalence.n:>4}  ")
+        line.append(f"{bar:<{n_cells}}", style=_STYLES.get(side, ""))
+        corrected = show_corrected(prevalence)
+        line.append(f"  {show_prevalence(prevalence)}" + (f"  corrected {corrected}" if corrected else ""))
+        console.print(line)
+
+
+def _cell_table(field: str, consensus: Consensus, cells: tuple[Cell, ...]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table.add_column(_text(f"by {field}"), overflow="fold")
+    for title in ("votes", *consensus.sides):
+        table.add_column(_text(title), justify="right", overflow="fold")
+    for row in cell_rows(cells):
+        table.add_row(*map(_text, row))
+    return table
+
+
+def _print_comparison(console: Console, comparison: Comparison) -> None:
+    console.print(_text(comparison_sentence(comparison), style="bold"))
+    moved = [change for change in comparison.changes if change.kind != "same"]
+    if moved:
+        table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+        for title in ("question", "", "before", "after", "shares"):
+            table.add_column(title, overflow="fold")
+        for change in moved[:MAX_CHANGES]:
+            table.add_row(*map(_text, (_one_line(change.question, 80), *change_row(change))))
+        console.print(table)
+    if len(moved) > MAX_CHANGES:
+        console.print(_text(f"and {len(moved) - MAX_CHANGES} more: see -o report.json", style="dim"))
+    console.print()
+
+
+def _answer_table(consensus: Consensus) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     table.add_column("#", justify="right")
     table.add_column("doctor", max_width=28, overflow="fold")
     table.add_column("stance", no_wrap=True)
     table.add_column("sure", justify="right", no_wrap=True)
     table.add_column("in their words", ratio=1, overflow="fold")
-    for row, answer in enumerate(answers, start=1):
+    merged = consensus.merged_ids
+    for row, answer in enumerate(consensus.answers, start=1):
         call = answer.call
-        stance = plain_label(call.stance) + ("?" if call.abstained else "")
+        is_merged = answer.answer.answer_id in merged
+        stance = plain_label(call.stance) + ("?" if call.abstained else "") + (" =" if is_merged else "")
         table.add_row(
             str(row),
             _text(name_line(answer)),
-            _text(stance, style="dim" if call.abstained else _STYLES.get(call.side or "", "")),
+            _text(stance, style="dim" if call.abstained or is_merged else _STYLES.get(call.side or "", "")),
             percent(call.confidence),
             _text(_one_line(quote_of(answer), 160)),
         )

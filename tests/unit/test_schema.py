@@ -293,11 +293,16 @@ def test_a_report_is_json_with_questions_and_each_answer_as_one_row() -> None:
         n_with_stance=1,
         n_no_stance=0,
         n_abstained=0,
+        n_merged=0,
         prevalence={"against": some},
         sides={"oppose": some},
         verdict=Verdict(side=None, strength="insufficient", probability=None),
         agreement=None,
+        polarisation=None,
         dissent=(),
+        flip=None,
+        mergers=(),
+        breakdown={},
         answers=(classified,),
     )
     report = Report(medstance="0.1.0", model={}, rule={}, warnings=(), disclaimer="", questions=(consensus,))

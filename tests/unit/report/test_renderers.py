@@ -8,33 +8,55 @@ import json
 import re
 import unicodedata
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import jsonschema  # type: ignore[import-untyped]
+import numpy as np
 import pytest
 from markdown_it import MarkdownIt
 from rich.cells import cell_len
 from selectolax.lexbor import LexborHTMLParser
 
-from pipeline.aggregate import ConsensusRule, aggregate_question
+from pipeline.aggregate import (
+    CallErrors,
+    ConsensusRule,
+    EarlierReport,
+    aggregate_question,
+    build_rule,
+    compare_reports,
+    take_verdict,
+)
+from pipeline.flat import read_cell
 from pipeline.report import (
+    build_report_schema,
     render_csv,
     render_explanation,
     render_html,
     render_json,
     render_markdown,
+    render_schema,
     render_scores,
     render_terminal,
 )
 from pipeline.report.wording import (
+    change_row,
+    comparison_sentence,
+    count_sentence,
+    dissent_sentence,
+    flip_lines,
+    merger_lines,
+    method_lines,
     name_line,
     percent,
     quote_of,
     rating_line,
     respondent_line,
+    show_interval,
     verdict_sentence,
     verdict_title,
 )
-from pipeline.schema import AnswerRecord, ClassifiedAnswer, LabelScheme, Report, StanceCall
+from pipeline.schema import AnswerRecord, ClassifiedAnswer, Interval, LabelScheme, Report, StanceCall
 
 HARMLESS = "HARMLESS"
 MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
@@ -66,15 +88,30 @@ def build_answer(
     return ClassifiedAnswer(answer=AnswerRecord.model_validate(record | fields), call=call)
 
 
-def build_report(panels: list[list[ClassifiedAnswer]], scheme: LabelScheme, **fields: Any) -> Report:
-    rule = ConsensusRule(n_draws=200)
+def errors_of(scheme: LabelScheme) -> CallErrors:
+    """Errors of a model that is right nine times in ten."""
+    n = len(scheme.labels)
+    return CallErrors(scheme, np.pad(np.eye(n) * 90.0, ((0, 0), (0, 1))) + 10 / n)
+
+
+def build_report(
+    panels: list[list[ClassifiedAnswer]],
+    scheme: LabelScheme,
+    *,
+    rule: ConsensusRule | None = None,
+    by: tuple[str, ...] = (),
+    with_errors: bool = True,
+    **fields: Any,
+) -> Report:
+    rule = rule or ConsensusRule(n_draws=200)
+    errors = errors_of(scheme) if with_errors else None
     given = {
         "medstance": "0",
         "model": {"names": ["m@1"], "scheme": scheme.name, "side_accuracy": 0.8},
         "rule": vars(rule),
         "warnings": (),
         "disclaimer": "No advice.",
-        "questions": tuple(aggregate_question(panel, scheme, rule) for panel in panels),
+        "questions": tuple(aggregate_question(panel, scheme, rule, errors=errors, by=by) for panel in panels),
     }
     return Report.model_validate(given | fields)
 
@@ -86,19 +123,29 @@ def report_of(text: str, scheme: LabelScheme, n_questions: int = 2) -> Report:
         "proposition": text,
         "headline": text,
         "text": text,
-        "respondent": dict.fromkeys(("name", "credentials", "specialty", "location"), text),
         "source": {"file": text, "locator": text},
     }
     stances = [scheme.names[0]] * 5 + [scheme.names[1]]
     panels = [
         [
-            build_answer(scheme, s, n, quote=text if n % 2 else "", abstained=n == 2, question_id=f"q{q}", **fields)
+            build_answer(
+                scheme,
+                s,
+                n,
+                quote=text if n % 2 else "",
+                abstained=n == 2,
+                question_id=f"q{q}",
+                # Several of one name are one vote unless their places differ.
+                respondent=dict.fromkeys(("name", "credentials", "specialty"), text) | {"location": f"Town{n} {text}"},
+                **fields,
+            )
             for n, s in enumerate(stances, start=1)
         ]
         for q in range(n_questions)
     ]
     model = {"names": [text], "scheme": text, "side_accuracy": None}
-    return build_report(panels, scheme, warnings=(text,), model=model)
+    rule = build_rule(keep_repeats=True)
+    return build_report(panels, scheme, rule=rule, by=("specialty",), warnings=(text,), model=model)
 
 
 @pytest.fixture
@@ -122,34 +169,38 @@ def test_every_form_of_a_report_shows_the_same_verdict_counts_and_agreement(pane
     markdown = render_markdown(panel_report).replace("\\", "")
     shown = [render_terminal(panel_report, width=140), markdown, html.body.text(deep=True)]
     sentence = "Majority: 8 of 11 answers with a stance oppose it, more than half, below the 75 % of a consensus."
-    chance = f"Probability of this verdict: {percent(consensus.verdict.probability or 0)}."
+    chance = f"Probability of this verdict: {percent(consensus.verdict.probability or 0)}"
     counts = "13 answers: 11 with a stance, 1 without, 1 too unsure to call."
     agreement = f"Agreement {consensus.agreement:+.2f}"
+    polarisation = f"polarisation {consensus.polarisation:.2f}"
     for text in map(squeeze, shown):
-        for part in (sentence, chance, counts, agreement):
+        for part in (sentence, chance, counts):
             assert part in text
+    for text in map(squeeze, shown[:2]):
+        assert agreement in text
+        assert polarisation in text
 
 
 def test_every_form_of_a_report_shows_the_same_shares_and_intervals(panel_report: Report) -> None:
     row = json.loads(render_json(panel_report))["questions"][0]
     cells = next(csv.DictReader(io.StringIO(render_csv(panel_report))))
-    html = LexborHTMLParser(render_html(panel_report))
-    bars = {
-        node.css("th")[0].text(): [td.text() for td in node.css("td.number")] for node in html.css("tr.side, tr.stance")
-    }
     terminal, markdown = squeeze(render_terminal(panel_report, width=140)), render_markdown(panel_report)
     for kind in ("sides", "prevalence"):
         for name, found in row[kind].items():
             words = f"{found['share'] * 100:.0f} % ({found['low'] * 100:.0f} to {found['high'] * 100:.0f} %)"
             plain = name.replace("_", " ")
-            assert bars[plain] == [str(found["n"]), words]
             title = f"**{plain}**" if kind == "sides" else plain
             assert f"| {title} | {found['n']} | {words} |" in markdown
             if kind == "sides":
                 assert re.search(rf"{name} +{found['n']} [█ ]*{re.escape(words)}", terminal)
+            corrected = found.pop("corrected")
+            assert f"| {title} | {found['n']} | {words} | {show_interval(Interval(**corrected))} |" in markdown
+            if kind == "sides":
+                assert f"{words} corrected {show_interval(Interval(**corrected))}" in terminal
+            found |= {f"corrected.{part}": value for part, value in corrected.items()}
             for part, value in found.items():
                 assert float(cells[f"{kind}.{name}.{part}"]) == value
-    for name in ("n_answers", "n_with_stance", "n_no_stance", "n_abstained", "agreement"):
+    for name in ("n_answers", "n_with_stance", "n_no_stance", "n_abstained", "n_merged", "agreement", "polarisation"):
         assert float(cells[name]) == row[name]
     assert cells["verdict.side"] == row["verdict"]["side"]
     assert float(cells["verdict.probability"]) == row["verdict"]["probability"]
@@ -160,6 +211,7 @@ def test_json_holds_the_consensus_record_of_the_design_and_nothing_is_lost(panel
     assert {"questions", "model", "rule", "warnings"} <= row.keys()
     consensus = row["questions"][0]
     wanted = "question_id question n_answers n_with_stance prevalence sides verdict agreement dissent answers"
+    wanted += " polarisation flip mergers breakdown"
     assert set(wanted.split()) <= consensus.keys()
     assert consensus["answers"] == [a.to_row() for a in panel_report.questions[0].answers]
     assert row == panel_report.to_row() | {"warnings": []}
@@ -175,6 +227,152 @@ def test_every_answer_stands_in_the_report_with_its_words(scheme: LabelScheme, r
     panel = [build_answer(scheme, "against", n, text=f"Reason {n}") for n in range(1, 13)]
     rendered = render(build_report([panel], scheme))
     assert not [n for n in range(1, 13) if not re.search(rf"Reason {n}\b", rendered)]
+
+
+# ---------------------------------------------------------------- what else every form shows
+
+
+@pytest.fixture
+def rich_report(scheme: LabelScheme) -> Report:
+    """A report with mergers, a flip, a breakdown, dissent, a comparison and a warning."""
+    panel = [
+        build_answer(scheme, "against", n, respondent={"name": f"D{n}", "specialty": "Dentist"}) for n in range(1, 7)
+    ]
+    twice = {"name": "Ada Quill", "specialty": "Surgeon"}
+    panel += [build_answer(scheme, "supportive", n, respondent=twice, quote="Do it.") for n in (7, 8)]
+    panel += [build_answer(scheme, "supportive", 9, abstained=True)]
+    before = [build_answer(scheme, "supportive", n) for n in range(1, 9)]
+    report = build_report([panel], scheme, by=("specialty",), warnings=("One thing.",))
+    gone = [build_answer(scheme, "neutral", n, question_id="p", question="Is it gone?") for n in range(1, 7)]
+    old = build_report([before, gone], scheme)
+    earlier = EarlierReport("old.json", ("m@0",), "delphi-75", tuple(map(take_verdict, old.questions)))
+    return report.model_copy(update={"comparison": compare_reports(earlier, report.questions)})
+
+
+@pytest.mark.parametrize("render", [render_markdown, lambda r: render_terminal(r, width=140)], ids=["md", "terminal"])
+def test_mergers_flips_breakdowns_dissent_and_comparisons_are_shown(
+    rich_report: Report, render: Callable[[Report], str]
+) -> None:
+    shown = squeeze(render(rich_report).replace("\\", ""))
+    (consensus,) = rich_report.questions
+    for part in (
+        "9 answers: 7 with a stance, 0 without, 1 too unsure to call, 1 counted with another.",
+        "Counted once: #7 stands for #8 too (same respondent).",
+        "What could flip it: with 1 answer read otherwise, the verdict would be",
+        "Dissent: 1 of 7 with a stance takes another side. The strongest:",
+        'Ada Quill, supportive: "Do it."',
+        "Against old.json: 1 of 1 verdicts changed, 1 gone.",
+        "Is it gone?",
+        "consensus: support",
+        "oppose +86 points, support -86 points",
+        "One thing.",
+    ):
+        assert part in shown, part
+    for row in (("Dentist", "6/6", "6 (100 %)"), ("Surgeon (too few)", "1/1", "0 (0 %)"), ("not given", "0/1", "-")):
+        assert re.search(
+            r"[ |]+".join(map(re.escape, row)).replace(re.escape("not given"), r"not given \(too few\)"), shown
+        )
+    assert all(line in shown for line in flip_lines(consensus))
+
+
+def test_csv_shows_mergers_flips_breakdowns_and_the_change(rich_report: Report) -> None:
+    (cells,) = csv.DictReader(io.StringIO(render_csv(rich_report)))
+    (row,) = json.loads(render_json(rich_report))["questions"]
+    assert json.loads(cells["mergers"]) == row["mergers"]
+    assert json.loads(cells["breakdown.specialty"]) == row["breakdown"]["specialty"]
+    assert json.loads(cells["flip.answers"]) == row["flip"]["answers"]
+    assert (cells["flip.strength"], cells["flip.side"]) == (row["flip"]["strength"], row["flip"]["side"] or "")
+    assert json.loads(cells["dissent"]) == [d["answer_id"] for d in row["dissent"]]
+    assert (cells["change.kind"], cells["change.before.side"], cells["change.shares.support"]) == (
+        "changed",
+        "support",
+        "-0.8571",
+    )
+    assert (cells["rule"], json.loads(cells["models"])) == ("delphi-75", ["m@1"])
+
+
+def test_every_row_of_a_csv_report_has_the_same_columns_whatever_is_known(scheme: LabelScheme) -> None:
+    panels = [[build_answer(scheme, "against", n) for n in range(1, size + 1)] for size in (1, 8)]
+    known, unknown = (
+        csv.reader(io.StringIO(render_csv(build_report(panels, scheme, with_errors=e)))) for e in (True, False)
+    )
+    assert next(known) == next(unknown)
+
+
+def test_without_the_models_errors_no_form_shows_a_corrected_share_or_a_probability(scheme: LabelScheme) -> None:
+    report = build_report([[build_answer(scheme, "against", n) for n in range(1, 9)]], scheme, with_errors=False)
+    for shown in (render_terminal(report), render_markdown(report).split("## Method")[0]):
+        assert "orrected" not in shown
+        assert "Probability" not in shown
+
+
+@pytest.mark.parametrize("n_answers", [4, 12], ids=["five and fewer", "more than five"])
+def test_a_long_flip_is_cut_on_the_terminal_and_whole_elsewhere(scheme: LabelScheme, n_answers: int) -> None:
+    rule = ConsensusRule(n_draws=50, share=0.51)
+    report = build_report([[build_answer(scheme, "against", n) for n in range(1, 2 * n_answers)]], scheme, rule=rule)
+    (consensus,) = report.questions
+    assert consensus.flip is not None
+    n = len(consensus.flip.answers)
+    assert len(flip_lines(consensus)) == n + 1
+    cut = flip_lines(consensus, 5)
+    assert cut[-1] == (f"and {n - 5} more" if n > 5 else flip_lines(consensus)[-1])
+    assert cut[-1] in render_terminal(report, width=140)
+
+
+# ---------------------------------------------------------------- the schema of the JSON form
+
+
+def test_the_schema_in_the_documentation_is_up_to_date(checkout: Path) -> None:
+    written = (checkout / "docs" / "report.schema.json").read_text(encoding="utf-8")
+    assert written == render_schema(), "write it again: make schema, or pipeline.report.render_schema"
+
+
+def test_the_schema_is_one() -> None:
+    jsonschema.Draft202012Validator.check_schema(build_report_schema())
+
+
+def validate(report: str) -> None:
+    jsonschema.Draft202012Validator(build_report_schema()).validate(json.loads(report))
+
+
+def test_reports_of_every_kind_are_valid_by_the_schema(
+    scheme: LabelScheme, panel_report: Report, rich_report: Report
+) -> None:
+    claims = LabelScheme.from_labels("claims", ["favor", "against"])
+    odd: dict[str, Any] = {
+        "respondent": {"name": "A", "shoe": 42, "rating": 4.5},
+        "ward": None,
+        "tags": ["x", {"y": 1}],
+    }
+    reports = [
+        panel_report,
+        rich_report,
+        report_of("<b>\x00\u2028", scheme),
+        build_report([], scheme),
+        build_report([[build_answer(scheme, "no_stance", 1, **odd)]], scheme, with_errors=False),
+        build_report([[build_answer(claims, "favor", n) for n in range(1, 7)]], claims, by=("ward",)),
+        build_report([[build_answer(scheme, "against", 1)]], scheme, rule=build_rule(rule="rand-ucla")),
+    ]
+    for report in reports:
+        validate(render_json(report))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda row: row.pop("rule"), id="without the rule"),
+        pytest.param(lambda row: row["questions"][0].pop("verdict"), id="without a verdict"),
+        pytest.param(lambda row: row["questions"][0].update(invented=1), id="with a field more"),
+        pytest.param(lambda row: row["questions"][0]["verdict"].update(strength="strong"), id="another strength"),
+        pytest.param(lambda row: row["questions"][0]["answers"][0].pop("stance"), id="an answer without its stance"),
+        pytest.param(lambda row: row["questions"][0]["sides"]["oppose"].update(share=1.5), id="a share above 1"),
+    ],
+)
+def test_what_is_no_report_is_not_valid_by_the_schema(panel_report: Report, change: Callable[[Any], object]) -> None:
+    row = json.loads(render_json(panel_report))
+    change(row)
+    with pytest.raises(jsonschema.ValidationError):
+        validate(json.dumps(row))
 
 
 # ---------------------------------------------------------------- Markdown
@@ -262,6 +460,12 @@ def test_no_cell_of_a_csv_report_begins_like_a_formula(scheme: LabelScheme, text
     for cell in (cell for row in rows for cell in row if cell[:1] in tuple("=+-@\t\r")):
         float(cell)
     assert rows[1][rows[0].index("question")] == f"'{text}"
+
+
+@pytest.mark.parametrize("text", FORMULAS, ids=repr)
+def test_a_formula_is_read_back_from_a_csv_report_as_it_was(scheme: LabelScheme, text: str) -> None:
+    rows = list(csv.reader(io.StringIO(render_csv(report_of(text, scheme)), newline="")))
+    assert read_cell(rows[1][rows[0].index("question")], own=True) == text
 
 
 def test_a_csv_report_has_one_row_per_question_and_keeps_commas_quotes_and_lines(scheme: LabelScheme) -> None:
@@ -462,6 +666,98 @@ def test_a_verdict_on_a_side_of_the_users_own_is_said_in_words() -> None:
     report = build_report([[build_answer(scheme, "favor", n) for n in range(1, 7)]], scheme)
     sentence = verdict_sentence(report.questions[0], report.rule)
     assert sentence.startswith("Consensus: 6 of 6 answers with a stance are 'favor'")
+
+
+RAND = build_rule(rule="rand-ucla")
+
+
+@pytest.mark.parametrize(
+    ("stances", "title", "begins"),
+    [
+        pytest.param(
+            ["supportive"] * 8 + ["against"] * 2,
+            "consensus: support",
+            "Consensus: 8 of 10 answers with a stance support it, with no more than the 2 that the rule allows outside "
+            "it in a panel of 10.",
+            id="consensus",
+        ),
+        pytest.param(
+            ["supportive"] * 7 + ["against"] * 2 + ["neutral"],
+            "majority: support",
+            "Majority: 7 of 10 answers with a stance support it, more than half, with more than the 2 that",
+            id="majority",
+        ),
+        pytest.param(
+            ["supportive"] * 6 + ["against"] * 4,
+            "split: no side",
+            "Split: of 10 answers with a stance 4 oppose and 6 support it, disagreement by the rule.",
+            id="disagreement",
+        ),
+        pytest.param(
+            ["supportive"] * 5 + ["neutral"] * 3 + ["against"] * 2,
+            "split: no side",
+            "Split: the median of 10 answers with a stance lies between two sides.",
+            id="between two sides",
+        ),
+        pytest.param(
+            ["supportive"] * 3 + ["neutral"] * 4 + ["against"] * 2,
+            "split: neutral",
+            "Split: 4 of 9 answers with a stance are neutral on it, where the median lies, not more than half.",
+            id="the median's side",
+        ),
+    ],
+)
+def test_a_verdict_by_the_table_is_said_in_its_own_words(
+    scheme: LabelScheme, stances: list[str], title: str, begins: str
+) -> None:
+    panel = [build_answer(scheme, s, n) for n, s in enumerate(stances, start=1)]
+    report = build_report([panel], scheme, rule=RAND, with_errors=False)
+    assert verdict_title(report.questions[0]) == title
+    assert verdict_sentence(report.questions[0], report.rule).startswith(begins)
+
+
+@pytest.mark.parametrize(
+    ("rule", "says", "silent"),
+    [
+        pytest.param(build_rule(), ["delphi-75", "75 %", "count once"], ["weighted", "median"], id="delphi"),
+        pytest.param(RAND, ["rand-ucla", "(n - 2) / 3", "median"], ["75 %"], id="rand-ucla"),
+        pytest.param(build_rule(weight_by="w"), ["weighted by w"], [], id="weights"),
+        pytest.param(build_rule(keep_repeats=True), ["several by one respondent"], ["count once"], id="repeats"),
+    ],
+)
+def test_the_method_says_what_the_rule_is(rule: ConsensusRule, says: list[str], silent: list[str]) -> None:
+    text = " ".join(method_lines(vars(rule)))
+    assert all(part in text for part in says)
+    assert not any(part in text for part in silent)
+
+
+def test_weights_are_said_in_the_verdict(scheme: LabelScheme) -> None:
+    panel = [build_answer(scheme, "against", n, w=4 if n == 1 else 1) for n in range(1, 5)]
+    panel += [build_answer(scheme, "supportive", n, w=1) for n in (5, 6)]
+    report = build_report([panel], scheme, rule=build_rule(weight_by="w"))
+    said = verdict_sentence(report.questions[0], report.rule)
+    assert said.startswith("Consensus: 4 of 6 answers with a stance oppose it (78 % by weight), at or above the 75 %")
+
+
+def test_dissent_of_a_tie_is_of_each_side(scheme: LabelScheme) -> None:
+    stances = ["against"] * 3 + ["supportive"] * 3
+    report = build_report([[build_answer(scheme, s, n) for n, s in enumerate(stances, start=1)]], scheme)
+    assert dissent_sentence(report.questions[0]).startswith("No side prevails.")
+    assert len(report.questions[0].dissent) == 2
+
+
+def test_nothing_is_said_of_what_there_is_not(scheme: LabelScheme) -> None:
+    (consensus,) = build_report([[build_answer(scheme, "against")]], scheme).questions
+    assert (flip_lines(consensus), merger_lines(consensus), dissent_sentence(consensus)) == ([], [], "")
+    assert "counted with another" not in count_sentence(consensus)
+
+
+def test_a_change_names_only_what_moved(rich_report: Report) -> None:
+    assert rich_report.comparison is not None
+    changed, gone = rich_report.comparison.changes
+    assert change_row(changed)[:1] == ["changed"]
+    assert change_row(gone) == ["gone", "consensus: neutral", "-", ""]
+    assert comparison_sentence(rich_report.comparison) == "Against old.json: 1 of 1 verdicts changed, 1 gone."
 
 
 @pytest.mark.parametrize(
