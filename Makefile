@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format model datasheet study benchmark lock picture clean
+.PHONY: help demo test check format model datasheet study coverage schema benchmark lock picture clean
 
 # The real answers that the tables of data/labels are on: see data/README.md.
 TEXTS ?=
@@ -66,6 +66,12 @@ datasheet: $(VENV)/.dev ## Measure the tables of data/README.md again; needs TEX
 study: $(VENV)/.dev ## Measure the tables of docs/method.md again (half an hour); needs TEXTS=FOLDER
 	@test -n '$(TEXTS)' || { echo 'Name the folder of the real answers: make study TEXTS=FOLDER (see data/README.md)'; exit 2; }
 	@$(BIN)/python -m data.measure.study --texts '$(TEXTS)'
+
+coverage: $(VENV)/.dev ## Measure how often the intervals of shares hold the truth (some minutes)
+	@$(BIN)/python -m data.measure.coverage
+
+schema: $(VENV)/.runtime ## Write docs/report.schema.json again
+	@$(BIN)/python -c 'from pipeline.report import render_schema; print(render_schema(), end="")' > docs/report.schema.json
 
 benchmark: $(VENV)/.runtime ## Measure how long classifying takes, as a multiple of tokenising (some minutes)
 	@$(BIN)/python -m tests.benchmarks.speed
