@@ -89,8 +89,5 @@ lock: ## Lock the dependencies again (needs Python 3.11)
 clean: ## Remove everything that was made
 	@rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage
 
-picture: $(VENV)/.runtime ## Take the picture of the README again (needs a Chromium)
-	@$(BIN)/stance report data/samples/laser_while_nursing.txt -o demo/report.html
-	@chromium --headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking \
-	  --disable-component-update --disable-sync --hide-scrollbars --user-data-dir="$$(mktemp -d)" \
-	  --window-size=900,1150 --screenshot=docs/report.png "file://$(CURDIR)/demo/report.html"
+picture: $(VENV)/.dev ## Take the pictures of the README again (needs a Chromium)
+	@$(BIN)/python -m docs.screenshots

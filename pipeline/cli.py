@@ -194,12 +194,14 @@ def _output_or_none(output: Path | None) -> Path | None:
 @contextmanager
 def _progress(what: str) -> Iterator[Callable[[int], None]]:
     """Show how many answers are done: a live line on a terminal, a log line now and then elsewhere."""
-    start = last = time.monotonic()
+    start = last = 0.0
     live = sys.stderr.isatty()
 
     def show(n: int) -> None:
-        nonlocal last
+        nonlocal start, last
         now = time.monotonic()
+        # The clock starts with the first answer: loading a model is not reading.
+        start, last = start or now, last or now
         if now - last >= (0.2 if live else _LOG_EVERY_SECONDS):
             last = now
             line = f"{n} answers {what}, {n / (now - start):.0f} a second"

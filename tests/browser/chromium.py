@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Error, Page, sync_playwright
+from playwright.sync_api import Browser, Dialog, Error, Page, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
@@ -89,7 +89,9 @@ def start_chromium() -> Iterator[Browser]:
 
 
 @contextmanager
-def open_page(browser: Browser, path: Path, *, width: int = 1200, height: int = 900, **options: Any) -> Iterator[Watched]:
+def open_page(
+    browser: Browser, path: Path, *, width: int = 1200, height: int = 900, **options: Any
+) -> Iterator[Watched]:
     """Open a file in a window of its own, watched from the start; `options` are those of a browser context."""
     context = browser.new_context(viewport={"width": width, "height": height}, **options)
     try:
@@ -99,11 +101,16 @@ def open_page(browser: Browser, path: Path, *, width: int = 1200, height: int = 
         page.on("console", lambda message: _note_message(watched, message.type, message.text))
         page.on("pageerror", lambda error: watched.problems.append(str(error)))
         page.on("request", lambda request: watched.requests.append(request.url))
-        page.on("dialog", lambda dialog: (watched.dialogs.append(dialog.message), dialog.dismiss()))
+        page.on("dialog", lambda dialog: _dismiss_dialog(watched, dialog))
         page.goto(path.as_uri())
         yield watched
     finally:
         context.close()
+
+
+def _dismiss_dialog(watched: Watched, dialog: Dialog) -> None:
+    watched.dialogs.append(dialog.message)
+    dialog.dismiss()
 
 
 def _note_message(watched: Watched, kind: str, text: str) -> None:

@@ -44,16 +44,18 @@ def open_file(browser: Browser) -> Open:
 
 @pytest.fixture(scope="package")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A harmless report as one page, as one page of a single question, and as a folder of pages."""
+    """A harmless report as one page, and as a folder of pages; reports of one and of few questions as one page."""
     folder = tmp_path_factory.mktemp("reports")
     report = build_report(N_QUESTIONS)
     site = write_site(report, folder / "site")
-    first_question = next(name for name in site if name.startswith("questions/"))
+    questions = [path for name, path in site.items() if name.startswith("questions/")]
     return {
         "single": write_page(render_html(report), folder / "single.html"),
         "alone": write_page(render_html(build_report(1)), folder / "alone.html"),
+        "few": write_page(render_html(build_report(3)), folder / "few.html"),
         "index": site["index.html"],
-        "question": site[first_question],
+        "question": questions[0],
+        "insufficient": questions[4],
         "changes": site["changes.html"],
     }
 

@@ -144,7 +144,7 @@ _TEMPLATES = {
     "jinja-raw": "{% endraw %}{{ 7*7 }}{% raw %}",
     "mustache-unescaped": "{{{ constructor }}}",
     "angular": "{{constructor.constructor('window.hacked=1')()}}",
-    "vue-directive": '<p v-html="\'<img src=x onerror=window.hacked=1>\'">x</p>',
+    "vue-directive": "<p v-html=\"'<img src=x onerror=window.hacked=1>'\">x</p>",
     "erb": "<%= 7*7 %>",
     "php": "<?php echo 7*7; ?>",
     "javascript-literal": "${window.hacked=1}",
@@ -186,8 +186,7 @@ _MUTATION = {
     "mutation-noscript": '<noscript><p title="</noscript><img src=x onerror=window.hacked=1>">',
     "mutation-style-in-svg": '<svg></p><style><a id="</style><img src=1 onerror=window.hacked=1>">',
     "mutation-math": (
-        "<math><mtext><table><mglyph><style><!--</style>"
-        '<img title="--&gt;&lt;img src=1 onerror=window.hacked=1&gt;">'
+        '<math><mtext><table><mglyph><style><!--</style><img title="--&gt;&lt;img src=1 onerror=window.hacked=1&gt;">'
     ),
     "mutation-form": '<form><math><mtext></form><form><mglyph><style></math><img src onerror="window.hacked=1">',
     "mutation-title": '<svg><title><a id="</title><img src=x onerror=window.hacked=1>">',
@@ -296,7 +295,7 @@ def calm_down(number: int, text: str) -> str:
     Examples
     --------
     >>> calm_down(27, '<b x="1">')
-    'bbx qqqqq'
+    'bb xqqqqq'
     """
     mark = chr(ord("a") + number // 26 % 26) + chr(ord("a") + number % 26) + "x"
     letters = iter(mark)

@@ -73,11 +73,20 @@ PATTERNS = (
     Pattern("insufficient", (2, -1, -1), None),
 )
 
+# As above, in fewer answers: for reports of hundreds of questions.
+SMALL_PATTERNS = (
+    Pattern("consensus", (0, 0, 3, -1), 0.91),
+    Pattern("majority", (4, 3, 0), 0.62),
+    Pattern("split", (0, 2, 4), 0.38),
+    Pattern("split", (0, 4), None),
+    Pattern("insufficient", (2, -1), None),
+)
+
 _PLAIN = {
     "question": "Is it safe to have a chemical peel while nursing?",
     "proposition": "having a chemical peel while nursing",
     "headline": "Better to wait a little",
-    "text": "I would hold off until the baby is weaned. The skin is not at its best now, and nothing is lost by waiting.",
+    "text": "I would hold off until the baby is weaned. The skin is at its worst now, and nothing is lost by it.",
     "procedure": "chemical peel",
     "respondent.name": "Ottilie Marchbanks",
     "respondent.credentials": "MD",
@@ -115,7 +124,7 @@ def plain_fill(number: int) -> Fill:
 
 def _spell(number: int) -> str:
     """Spell a number so that no name contains another as a word."""
-    digits = "zero one two three four five six seven eight nine".split()
+    digits = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
     return " ".join(digits[int(digit)] for digit in str(number))
 
 
@@ -140,7 +149,7 @@ def build_report_of(texts: Sequence[str], *, foreign: bool = True) -> Report:
     for number, text in enumerate(texts):
         # Five sides or stances of one text need something to tell them apart.
         labels = Labels({text + end: text + end for end in ("", " 2", " 3", " 4", " 5")}, f"{text} 0")
-        pattern = PATTERNS[number % len(PATTERNS)]
+        pattern = SMALL_PATTERNS[number % len(SMALL_PATTERNS)]
         questions.append(build_consensus(lambda _, t=text: t, labels if foreign else DEFAULT_LABELS, pattern))  # type: ignore[misc]
     every = " ".join(texts)
     return join_report(questions, lambda _: every, texts)
@@ -315,7 +324,7 @@ def _build_cells(fill: Fill, sides: Sequence[str]) -> tuple[Cell, ...]:
 
 
 def _build_change(question: Consensus, number: int) -> VerdictChange:
-    kind: Literal["same", "changed", "new"] = ("same", "changed", "new")[number % 3]  # type: ignore[assignment]
+    kind: Literal["same", "changed", "new"] = ("same", "changed", "new")[number % 3]
     names = list(question.sides)
     before = {
         "same": question.verdict,

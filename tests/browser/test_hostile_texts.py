@@ -1,7 +1,7 @@
 """Hostile texts in every field of a report stay texts.
 
 Each page of attacks has a twin of harmless texts of the same shape: both must have the same elements, nested the same
-way, with the same attributes, and show each text in the same places. So it need not be said here what a page is made of.
+way, with the same attributes, and show each text in the same places. So what a page is made of need not be said here.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ from tests.browser.test_report_page import too_wide_at
 
 TWINS = [calm_down(number, attack.text) for number, attack in enumerate(ATTACKS)]
 PLAIN_HEAD = {
-    name: value for name, value in build_report(1).model_copy().__dict__.items() if name not in ("questions", "comparison")
+    name: value
+    for name, value in build_report(1).model_copy().__dict__.items()
+    if name not in ("questions", "comparison")
 }
 LABELS = {"default-labels": False, "hostile-labels": True}
 
@@ -41,11 +43,11 @@ HARVEST = f"""() => {{{OUTLINE}
     page: outline(document.documentElement),
     parts: articles.map((article) => [outline(article), article.textContent]),
     rows: rows.map((row) => [outline(row), row.textContent]),
-    rest: [...document.querySelectorAll('head > title, header, footer, main > section')].map((element) => {
+    rest: [...document.querySelectorAll('head > title, header, footer, main > section')].map((element) => {{
       const copy = element.cloneNode(true);
       copy.querySelectorAll('select').forEach((box) => box.remove());
       return copy.textContent;
-    }),
+    }}),
     links: [...document.querySelectorAll('[href], [src], [action], [data], [style]')]
       .flatMap((e) => ['href', 'src', 'action', 'data', 'style'].map((name) => e.getAttribute(name)))
       .filter((value) => value !== null),
@@ -53,7 +55,8 @@ HARVEST = f"""() => {{{OUTLINE}
 }}"""
 PARSE = f"""(html) => {{{OUTLINE}
   const parsed = new DOMParser().parseFromString(html, 'text/html');
-  return [outline(parsed.documentElement), parsed.querySelector('title').textContent + parsed.querySelector('main').textContent];
+  const [title, main] = ['title', 'main'].map((name) => parsed.querySelector(name).textContent);
+  return [outline(parsed.documentElement), title + main];
 }}"""
 # What survives being written out and read again cannot turn into something else on the way.
 MUTATE = f"""() => {{{OUTLINE}
@@ -99,6 +102,15 @@ def disguise(shown: str, number: int) -> str:
     return as_parsed(shown).replace(twin, attack).replace(twin.strip(), attack.strip())
 
 
+# A procedure is shown without the white space around it.
+BY_TWIN = {
+    change(as_parsed(twin)): change(as_parsed(attack.text))
+    for change in (str.strip, str)
+    for twin, attack in zip(TWINS, ATTACKS, strict=True)
+}
+EVERY_TWIN = re.compile("|".join(re.escape(twin) for twin in sorted(BY_TWIN, key=len, reverse=True)))
+
+
 class Pair:
     """What a page of all attacks holds and did, and what its twin holds."""
 
@@ -128,20 +140,13 @@ def hostile_pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[P
     return pages
 
 
-@pytest.fixture(scope="module")
-def pairs(open_file: Open, hostile_pages: dict[str, tuple[Path, Path]]) -> dict[str, Pair]:
+@pytest.fixture(scope="module", params=LABELS)
+def pair(request: pytest.FixtureRequest, open_file: Open, hostile_pages: dict[str, tuple[Path, Path]]) -> Pair:
     """What these pages hold once their scripts have run."""
-    found = {}
-    for name, (hostile, calm) in hostile_pages.items():
-        with open_file(hostile) as bad, open_file(calm) as good:
-            bad.page.wait_for_load_state("networkidle")
-            found[name] = Pair(bad, good)
-    return found
-
-
-@pytest.fixture(params=LABELS)
-def pair(request: pytest.FixtureRequest, pairs: dict[str, Pair]) -> Pair:
-    return pairs[request.param]
+    hostile, calm = hostile_pages[request.param]
+    with open_file(hostile) as bad, open_file(calm) as good:
+        bad.page.wait_for_timeout(200)
+        return Pair(bad, good)
 
 
 @pytest.fixture
@@ -199,9 +204,7 @@ def test_no_attack_makes_or_changes_an_element_anywhere(pair: Pair) -> None:
 
 def test_what_stands_once_in_a_report_is_shown_as_its_text(pair: Pair) -> None:
     for hostile, calm in zip(pair.hostile["rest"], pair.calm["rest"], strict=True):
-        parts = re.split("|".join(f"({re.escape(as_parsed(twin))})" for twin in TWINS), as_parsed(calm))
-        names = {as_parsed(twin): as_parsed(attack.text) for twin, attack in zip(TWINS, ATTACKS, strict=True)}
-        assert as_parsed(hostile) == "".join(names.get(part, part) for part in parts if part is not None)
+        assert as_parsed(hostile) == EVERY_TWIN.sub(lambda found: BY_TWIN[found[0]], as_parsed(calm))
 
 
 def test_no_attack_runs_or_asks_for_anything(pair: Pair) -> None:
@@ -234,9 +237,7 @@ def test_every_attack_can_be_searched_for_and_filtered_by(hostile_page: Page) ->
         hostile_page.locator(f"#{box}").select_option("")
 
 
-def test_no_attack_makes_one_scroll_sideways(
-    open_file: Open, hostile_pages: dict[str, tuple[Path, Path]]
-) -> None:
+def test_no_attack_makes_one_scroll_sideways(open_file: Open, hostile_pages: dict[str, tuple[Path, Path]]) -> None:
     for hostile, _ in hostile_pages.values():
         with open_file(hostile, width=320, height=640) as watched:
             assert too_wide_at(watched.page, 320) == []
@@ -279,7 +280,10 @@ def test_an_attack_is_shown_as_its_text_on_its_own_page(parsed: list[list[Any]],
 def test_no_attack_runs_on_the_pages_of_a_folder(
     tmp_path: Path, open_file: Open, sites: tuple[dict[str, str], dict[str, str]]
 ) -> None:
-    paths = [write_page(html, tmp_path / name) for name, html in sites[0].items()]
+    # That there is nothing that could run is known of every page by now: of the questions, some are opened.
+    names = list(sites[0])
+    opened = names[: len(ATTACKS) : 8] + names[len(ATTACKS) :]
+    paths = [write_page(sites[0][name], tmp_path / name) for name in opened]
     with open_file(paths[-1]) as watched:
         page = watched.page
         for path in paths:

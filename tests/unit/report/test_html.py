@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -156,6 +157,11 @@ def harmless() -> str:
     return render_html(build_report(HARMLESS))
 
 
+def without_turns(text: str) -> str:
+    """The text without the invisible signs that turn the direction of writing, which no page shows."""
+    return re.sub("[\u202a-\u202e\u2066-\u2069]", "", text)
+
+
 @pytest.mark.parametrize("text", HOSTILE, ids=repr)
 def test_a_hostile_text_in_every_field_adds_no_element_and_no_attribute(harmless: str, text: str) -> None:
     html = render_html(build_report(text))
@@ -166,24 +172,24 @@ def test_a_hostile_text_in_every_field_adds_no_element_and_no_attribute(harmless
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=repr)
-def test_a_hostile_text_is_shown_exactly_as_it_is(harmless: str, text: str) -> None:
-    assert visible(render_html(build_report(text))) == visible(harmless).replace(HARMLESS, text)
+def test_a_hostile_text_is_shown_as_it_is_but_for_signs_that_turn_the_writing(harmless: str, text: str) -> None:
+    assert visible(render_html(build_report(text))) == visible(harmless).replace(HARMLESS, without_turns(text))
 
 
 @pytest.mark.parametrize("label", HOSTILE, ids=repr)
 def test_a_hostile_label_of_the_users_own_scheme_stays_text(label: str) -> None:
     html = render_html(build_report("An answer.", label=label))
     assert outline(html) == outline(render_html(build_report("An answer.", label="no way")))
-    assert label.replace("_", " ") in visible(html)
+    assert without_turns(label.replace("_", " ")) in visible(html)
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r"), min_size=2).filter(str.strip))
 @settings(deadline=None, max_examples=30)
 def test_whatever_the_text_the_page_has_the_same_elements_and_shows_the_text(harmless: str, text: str) -> None:
-    html = render_html(build_report(text))
+    html, shown = render_html(build_report(text)), without_turns(text)
     assert outline(html) == outline(harmless)
-    assert [node.text() for node in LexborHTMLParser(html).css("details li p:last-child")] == [text] * 14
-    assert [node.text() for node in LexborHTMLParser(html).css("details li p > b")] == [text] * 14
+    assert [node.text() for node in LexborHTMLParser(html).css("details li p:last-child")] == [shown] * 14
+    assert [node.text() for node in LexborHTMLParser(html).css("details li p > b")] == [shown] * 14
 
 
 def test_the_page_loads_nothing_and_links_only_within_itself(harmless: str) -> None:
