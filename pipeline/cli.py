@@ -377,6 +377,7 @@ def report(
     """
     from pipeline.workflow import (
         build_rule,
+        count_compared,
         count_failures,
         quarantine_path,
         render_report,
@@ -421,7 +422,7 @@ def report(
         _say(f"report written to {path}")
     n_failures = 0 if fail_on is None else count_failures(result, fail_on.value)
     if n_failures:
-        _say(f"{n_failures} verdict{'s' * (n_failures > 1)} moved (--fail-on {fail_on})")
+        _say(f"{n_failures} of {count_compared(result)} verdicts moved (--fail-on {fail_on})")
         raise typer.Exit(EXIT_CHANGED)
     _finish(n_rejected)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pipeline.aggregate import ConsensusRule, build_rule
 from pipeline.ingest import FIELDS, ReadOptions
 from pipeline.workflow.classifying import BATCH_SIZE, Classifier, classify_sources
-from pipeline.workflow.comparing import count_failures
+from pipeline.workflow.comparing import count_compared, count_failures
 from pipeline.workflow.explaining import MAX_EXPLAINED_WORDS, explain_text
 from pipeline.workflow.intake import Intake, ingest_sources, quarantine_path, write_records
 from pipeline.workflow.models import describe_models, open_model, verify_models
@@ -34,6 +34,7 @@ __all__ = [
     "build_rule",
     "check_model_place",
     "classify_sources",
+    "count_compared",
     "count_failures",
     "default_config",
     "default_scheme",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -71,7 +71,7 @@ class Classifier:
         if counts.shape != (n_labels, n_labels + 1) or not (np.isfinite(counts) & (counts >= 0)).all():
             shape = f"{n_labels} rows of {n_labels + 1} counts"
             raise ModelError(f"{self.folder.path}/manifest.json: scores.calls: expected {shape}")
-        return CallErrors(self.scheme, counts)
+        return _build_errors(self.scheme, tuple(map(tuple, counts.tolist())))
 
     @cached_property
     def model(self) -> StanceModel:
@@ -83,9 +83,7 @@ class Classifier:
     @cached_property
     def parser(self) -> AnswerParser:
         """The parser with the model's own lexicon."""
-        from pipeline.preprocess import AnswerParser
-
-        return AnswerParser(parse_lexicon(self.model.lexicon_text, f"{self.folder.path}/cues.toml"))
+        return _build_parser(self.model.lexicon_text, f"{self.folder.path}/cues.toml")
 
     def classify(self, answers: Iterable[AnswerRecord]) -> Iterator[ClassifiedAnswer]:
         """Classify answers, in order; earlier calls that they carry are replaced."""
@@ -142,6 +140,20 @@ class Classifier:
         if call.side != self.scheme.side_of(call.stance):
             return f"side: {call.side!r} is not the side of {call.stance!r}"
         return None
+
+
+@lru_cache(maxsize=2)
+def _build_parser(lexicon_text: str, name: str) -> AnswerParser:
+    """Build the parser of a lexicon once: its wordings take a second to read."""
+    from pipeline.preprocess import AnswerParser
+
+    return AnswerParser(parse_lexicon(lexicon_text, name))
+
+
+@lru_cache(maxsize=2)
+def _build_errors(scheme: LabelScheme, calls: tuple[tuple[float, ...], ...]) -> CallErrors:
+    """Build the errors of a model once, so that what `estimate_mix` keeps for them is found again."""
+    return CallErrors(scheme, np.array(calls, dtype=np.float64))
 
 
 def _without_call(answer: AnswerRecord) -> AnswerRecord:

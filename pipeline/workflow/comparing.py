@@ -128,6 +128,12 @@ def warn_of_comparison(earlier: Earlier, rule: ConsensusRule, models: Iterable[s
     return [*map(str, earlier.intake.notices), *warnings]
 
 
+def count_compared(report: Report) -> int:
+    """Return how many questions are in both reports of a comparison."""
+    changes = () if report.comparison is None else report.comparison.changes
+    return sum(change.before is not None and change.after is not None for change in changes)
+
+
 def count_failures(report: Report, fail_on: Literal["changed", "side"]) -> int:
     """Return how many verdicts of a comparison moved as a run should fail on."""
     return 0 if report.comparison is None else len(find_failures(report.comparison.changes, fail_on))

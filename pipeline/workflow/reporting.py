@@ -194,7 +194,7 @@ def report_format(path: Path) -> str:
         When the name asks for none.
     """
     suffix = path.suffix.lower()
-    if path.is_dir() or not suffix:
+    if path.is_dir() or not (suffix or path.name.startswith(".")):
         check_site(path)
         return "site"
     if suffix not in REPORT_FORMATS:

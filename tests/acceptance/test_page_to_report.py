@@ -87,17 +87,16 @@ def test_the_numbers_of_the_report_follow_from_its_answers(consensus: Json) -> N
 
 def test_the_html_report_carries_every_answer_completely_and_marks_its_evidence(reports: Path, consensus: Json) -> None:
     html = LexborHTMLParser((reports / "report.html").read_text(encoding="utf-8"))
-    articles = {node.css_first("header").text().split(".")[0]: node for node in html.css("article")}  # type: ignore[union-attr]
-    assert len(articles) == 9
-    for answer in consensus["answers"]:
-        article = articles[str(answer["position"])]
-        assert [node.text() for node in article.css("p.text")] == [answer["text"]]
-        if answer["headline"]:
-            assert [node.text() for node in article.css("p.headline")] == [answer["headline"]]
-        marked = {node.text() for node in article.css("mark")}
+    items = {node.text().split(" ")[0]: node for node in html.css("details li")}
+    assert len(items) == 9
+    for number, answer in enumerate(consensus["answers"], start=1):
+        item = items[f"#{number}"]
+        assert [node.text() for node in item.css("p:last-child")] == [answer["text"]]
+        assert [node.text() for node in item.css("p > b")] == [answer["headline"]] * bool(answer["headline"])
+        marked = {node.text() for node in item.css("mark")}
         assert marked == {passage["quote"] for passage in answer["evidence"]}
         name = answer["respondent"]["name"]
-        assert name is None or name in article.text()
+        assert name is None or name in item.text()
 
 
 def test_every_form_of_the_report_tells_the_same_verdict(reports: Path, consensus: Json) -> None:
@@ -157,5 +156,5 @@ def test_a_real_page_goes_all_the_way(shared: Path, tmp_path: Path) -> None:
         assert run(["report", str(path), "-o", str(output), "-o", str(output.with_suffix(".json"))]) in {0, 5}
         questions = json.loads(output.with_suffix(".json").read_bytes())["questions"]
         html = LexborHTMLParser(output.read_text(encoding="utf-8"))
-        shown = {node.text() for node in html.css("p.text")}
+        shown = {node.text() for node in html.css("details li p:last-child")}
         assert {a["text"] for q in questions for a in q["answers"]} == shown

@@ -32,7 +32,7 @@ def test_then_the_first_of_the_known_names(programs: Path) -> None:
 @pytest.mark.parametrize(
     ("environment", "said"),
     [
-        ({"PATH": "/nowhere"}, "none of chromium, chromium-browser, google-chrome is a program here"),
+        ({"PATH": "/nowhere"}, "none of chromium, chromium-browser, google-chrome is no program"),
         ({"PATH": "/nowhere", "MEDSTANCE_CHROMIUM": "/no/such"}, "MEDSTANCE_CHROMIUM names /no/such, which is no"),
     ],
     ids=["none", "misnamed"],

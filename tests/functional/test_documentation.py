@@ -31,6 +31,7 @@ def test_the_readme_names_every_exit_code(checkout: Path) -> None:
     text = (checkout / "README.md").read_text(encoding="utf-8")
     codes = {
         errors.EXIT_DONE,
+        errors.EXIT_CHANGED,
         errors.WrongUsage.exit_code,
         errors.BadInput.exit_code,
         errors.ModelError.exit_code,

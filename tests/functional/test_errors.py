@@ -610,7 +610,7 @@ def test_a_defect_of_medstance_itself_keeps_its_traceback(monkeypatch: pytest.Mo
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("pipeline.workflow.write_rows", fail)
+    monkeypatch.setattr("pipeline.workflow.intake.write_rows", fail)
     with pytest.raises(ZeroDivisionError):
         run(["ingest", "good.jsonl"])
 

@@ -290,13 +290,21 @@ def test_a_report_warns_of_answers_classified_by_another_model_and_of_records_le
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("a.html", "html"), ("a.HTM", "html"), ("a.md", "md"), ("a.markdown", "md"), ("a.json", "json"), ("a.csv", "csv")],
+    [
+        ("a.html", "html"),
+        ("a.HTM", "html"),
+        ("a.md", "md"),
+        ("a.markdown", "md"),
+        ("a.json", "json"),
+        ("a.csv", "csv"),
+        ("a", "site"),
+    ],
 )
 def test_a_reports_format_is_told_by_the_files_name(name: str, expected: str) -> None:
     assert report_format(Path(name)) == expected
 
 
-@pytest.mark.parametrize("name", ["a", "a.pdf", "a.jsonl", ".html", "html"])
+@pytest.mark.parametrize("name", ["a.pdf", "a.jsonl", ".html"])
 def test_a_name_that_tells_no_report_format_is_wrong_usage(name: str) -> None:
     with pytest.raises(WrongUsage, match="cannot tell"):
         report_format(Path(name))
