@@ -135,5 +135,15 @@ def count_compared(report: Report) -> int:
 
 
 def count_failures(report: Report, fail_on: Literal["changed", "side"]) -> int:
-    """Return how many verdicts of a comparison moved as a run should fail on."""
-    return 0 if report.comparison is None else len(find_failures(report.comparison.changes, fail_on))
+    """Return how many verdicts of a comparison moved as a run should fail on.
+
+    Raises
+    ------
+    BadInput
+        When the reports have no question in common: nothing was compared, so that nothing was found in order.
+    """
+    if report.comparison is None:
+        return 0
+    if count_compared(report) == 0:
+        raise BadInput(report.comparison.against, "has no question in common with this report: nothing was compared")
+    return len(find_failures(report.comparison.changes, fail_on))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -17,6 +18,8 @@ from pipeline.workflow.comparing import Earlier, read_earlier, warn_of_compariso
 from pipeline.workflow.gathering import PanelsInMemory, PanelsOnDisk, Tally, aggregate_panels, read_panels
 from pipeline.workflow.intake import Intake
 
+# What `pipeline.report.render_site` may have written: nothing else is ever replaced.
+_PAGE = re.compile(r"index(-\d+)?\.html|changes\.html|questions(/\d{5,}-[a-z0-9-]+\.html)?")
 DISCLAIMER = "Not medical advice: it counts what answers say, not what is medically right."
 
 
@@ -112,9 +115,13 @@ def write_site(head: Report, questions: Iterable[Consensus], folder: Path) -> No
 
 def check_site(folder: Path) -> None:
     """Raise when something other than an earlier report is where a report's folder is to go."""
-    if folder.is_dir() and any(folder.iterdir()):
-        if not ((folder / "index.html").is_file() and (folder / "questions").is_dir()):
-            raise WrongUsage(f"{folder}: holds something other than a report: name another folder, or a file")
+    if folder.is_dir():
+        other = next(
+            (path for path in folder.rglob("*") if not _PAGE.fullmatch(path.relative_to(folder).as_posix())), None
+        )
+        if other is not None:
+            reason = f"holds something other than a report ({other.name}): name another folder, or a file"
+            raise WrongUsage(f"{folder}: {reason}")
     elif folder.exists() and not folder.is_dir():
         raise WrongUsage(f"{folder}: is a file, and no name of a report: use .html, .md, .json or .csv, or a folder")
 
@@ -152,12 +159,14 @@ class _Task:
             comparison = compare_reports(earlier.report, compared)
             warnings += warn_of_comparison(earlier, self.rule, self.tally.models)
         manifest = self.classifier.folder.manifest
+        is_own = set(self.tally.models) <= {self.classifier.folder.full_name}
         return Report(
             medstance=version("medstance"),
             model={
                 "names": list(self.tally.models),
                 "scheme": manifest.scheme.name,
-                "side_accuracy": manifest.scores["side_accuracy"],
+                # What another model's calls are worth is not known.
+                "side_accuracy": manifest.scores["side_accuracy"] if is_own else None,
             },
             rule=asdict(self.rule),
             warnings=tuple(warnings),

@@ -79,10 +79,13 @@ def test_an_empty_folder_of_the_users_will_do(source: str) -> None:
     assert "index.html" in read_folder("pages")
 
 
-@pytest.mark.parametrize("place", ["mine", "notes"], ids=["a folder with other files", "a file without an ending"])
+@pytest.mark.parametrize("place", ["mine", "notes", "site"], ids=["other files", "no ending", "a site of the user's"])
 def test_what_is_no_report_is_never_replaced(source: str, place: str, capsys: pytest.CaptureFixture[str]) -> None:
     Path("mine").mkdir()
     Path("mine/letter.txt").write_text("Dear all", encoding="utf-8")
+    Path("site/questions").mkdir(parents=True)
+    Path("site/index.html").write_text("mine", encoding="utf-8")
+    Path("site/questions/mine.txt").write_text("mine", encoding="utf-8")
     Path("notes").write_text("mine", encoding="utf-8")
     assert run(["report", source, "-o", place]) == 2
     said = capsys.readouterr().err
@@ -90,6 +93,13 @@ def test_what_is_no_report_is_never_replaced(source: str, place: str, capsys: py
     assert said.startswith(f"stance: {place}: ")
     assert Path("mine/letter.txt").read_text(encoding="utf-8") == "Dear all"
     assert Path("notes").read_text(encoding="utf-8") == "mine"
+    assert Path("site/questions/mine.txt").read_text(encoding="utf-8") == "mine"
+
+
+def test_a_run_that_is_to_fail_on_what_moved_fails_where_nothing_was_compared(source: str) -> None:
+    Path("other.jsonl").write_text('{"question": "Is it another one?", "text": "No."}', encoding="utf-8")
+    assert run(["report", "other.jsonl", "-o", "other.json"]) == 0
+    assert run(["report", source, "--against", "other.json", "--fail-on", "side", "-o", "pages"]) == 3
 
 
 def test_a_run_that_fails_leaves_the_earlier_report(source: str) -> None:
