@@ -326,20 +326,20 @@ class ClassifiedAnswer(Frozen):
         return join_call(self.answer.to_row(), self.call.model_dump(mode="json"))
 
 
-def join_call(answer: dict[str, Any], call: dict[str, Any]) -> dict[str, Any]:
+def join_call(answer: Mapping[str, Any], call: Mapping[str, Any]) -> dict[str, Any]:
     """Join the rows of an answer and of its call into one.
 
     A field of the source that has the name of a call's field is kept as ``input_<name>``.
     """
     if call.keys().isdisjoint(answer):
-        return answer | call
+        return {**answer, **call}
     row: dict[str, Any] = {}
     for name, value in answer.items():
         kept = name
         while kept in CALL_FIELDS or (kept != name and kept in answer):
             kept = f"input_{kept}"
         row[kept] = value
-    return row | call
+    return {**row, **call}
 
 
 def split_classified(record: AnswerRecord) -> ClassifiedAnswer | None:

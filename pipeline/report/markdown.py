@@ -24,6 +24,7 @@ from pipeline.report.wording import (
     show_prevalence,
     verdict_sentence,
     verdict_title,
+    without_turns,
 )
 from pipeline.schema import Cell, Comparison, Consensus, Prevalence, Report
 
@@ -39,7 +40,7 @@ def escape_markdown(text: str) -> str:
     >>> escape_markdown("*bold* | <b>")
     '\\*bold\\* \\| \\<b\\>'
     """
-    escaped = _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    escaped = _SPECIAL.sub(r"\\\1", " ".join(without_turns(text).split()))
     return _LIST_NUMBER.sub(r"\1\\\2", escaped).replace("www.", r"www\.")
 
 

@@ -19,6 +19,7 @@ from pipeline.report.wording import (
     count_sentence,
     dissent_sentence,
     flip_lines,
+    has_corrected,
     merger_lines,
     name_line,
     percent,
@@ -28,6 +29,7 @@ from pipeline.report.wording import (
     show_prevalence,
     verdict_sentence,
     verdict_title,
+    without_turns,
 )
 from pipeline.schema import Cell, Comparison, Consensus, Report
 
@@ -40,8 +42,8 @@ _WIDE = 88
 
 
 def visible(text: str) -> str:
-    """Replace control characters, which could act on the terminal, by U+FFFD; line ends stay."""
-    return "".join(c if c == "\n" or unicodedata.category(c) != "Cc" else "\ufffd" for c in text)
+    """Replace control characters, which could act on the terminal, by U+FFFD, and leave out what turns the writing."""
+    return "".join(c if c == "\n" or unicodedata.category(c) != "Cc" else "\ufffd" for c in without_turns(text))
 
 
 def _text(text: str, style: str = "") -> Text:
@@ -99,11 +101,13 @@ def _print_question(console: Console, consensus: Consensus, report: Report) -> N
     console.print(_text(verdict_sentence(consensus, report.rule), style=f"bold {style}".strip()))
     console.print(_text(" ".join(p for p in (count_sentence(consensus), agreement_sentence(consensus)) if p)))
     console.print()
-    _print_shares(console, consensus)
+    _print_shares(console, consensus, report.rule["interval"])
     console.print()
     console.print(_answer_table(consensus))
     if consensus.n_abstained:
         console.print(_text("?: too unsure to call, counted in no share", style="dim"))
+    if consensus.n_merged:
+        console.print(_text("=: counted with another answer", style="dim"))
     for line in merger_lines(consensus):
         console.print(_text(line))
     for field, cells in consensus.breakdown.items():
@@ -119,7 +123,9 @@ def _print_question(console: Console, consensus: Consensus, report: Report) -> N
     console.print()
 
 
-def _print_shares(console: Console, consensus: Consensus) -> None:
+def _print_shares(console: Console, consensus: Consensus, coverage: float) -> None:
+    note = "; corrected: for how the model errs" if has_corrected(consensus) else ""
+    console.print(_text(f"  Votes and their share ({percent(coverage)} interval){note}", style="dim"))
     widest = max(map(len, consensus.sides)) + 2
     n_cells = _BAR_CELLS if console.width >= _WIDE else _BAR_CELLS // 4
     for side, prevalence in consensus.sides.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,6 +29,26 @@ _SIDE_VERBS = {
     "support": ("supports it", "support it"),
     "neutral": ("is neutral on it", "are neutral on it"),
 }
+
+
+_TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")
+
+
+def without_turns(text: str) -> str:
+    """Leave out the invisible signs that turn the direction of writing, so that no text turns round ours beside it.
+
+    What is left is shown from right to left where its letters are.
+
+    References
+    ----------
+    Unicode Standard Annex 9, "Unicode bidirectional algorithm", section 2 (explicit directional signs).
+
+    Examples
+    --------
+    >>> without_turns("safe \u202eesrever")
+    'safe esrever'
+    """
+    return _TURNS.sub("", text)
 
 
 def percent(share: float) -> str:
@@ -98,8 +119,11 @@ def verdict_sentence(consensus: Consensus, rule: Mapping[str, Any]) -> str:
     """Return the verdict as one plain sentence with its numbers."""
     verdict, n = consensus.verdict, consensus.n_with_stance
     if verdict.strength == "insufficient":
+        if n >= rule["min_answers"]:
+            return f"No verdict: the {n} answers with a stance weigh nothing."
+        n_votes = consensus.n_answers - consensus.n_merged
         return (
-            f"Too few answers to say: {n} of {consensus.n_answers} take a stance that can be told, "
+            f"Too few answers to say: {n} of {n_votes} take a stance that can be told, "
             f"and the rule wants at least {rule['min_answers']}."
         )
     chance = _chance_sentence(verdict.probability)

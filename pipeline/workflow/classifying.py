@@ -87,23 +87,21 @@ class Classifier:
 
     def classify(self, answers: Iterable[AnswerRecord]) -> Iterator[ClassifiedAnswer]:
         """Classify answers, in order; earlier calls that they carry are replaced."""
-        from pipeline.classify import call_answers
-        from pipeline.preprocess import parse_answers
-
-        for batch in parse_answers(self.parser, answers, batch_size=BATCH_SIZE):
-            calls = call_answers(self.model, batch)
-            for answer, call in zip(batch.answers, calls, strict=True):
-                yield ClassifiedAnswer(answer=_without_call(answer), call=call)
+        for answer, call in self._call(answers):
+            yield ClassifiedAnswer(answer=answer, call=StanceCall.model_validate(call))
 
     def classify_rows(self, answers: Iterable[AnswerRecord]) -> Iterator[Row]:
         """Classify answers as `classify` does, and give answer and call as one row."""
+        return (join_call(answer.to_row(), call) for answer, call in self._call(answers))
+
+    def _call(self, answers: Iterable[AnswerRecord]) -> Iterator[tuple[AnswerRecord, Row]]:
         from pipeline.classify import call_rows, explain_answers
         from pipeline.preprocess import parse_answers
 
         for batch in parse_answers(self.parser, answers, batch_size=BATCH_SIZE):
             calls = call_rows(self.model, explain_answers(self.model, batch))
             for answer, call in zip(batch.answers, calls, strict=True):
-                yield join_call(_without_call(answer).to_row(), call)
+                yield _without_call(answer), call
 
     def complete(self, answers: Iterable[AnswerRecord]) -> Iterator[ClassifiedAnswer]:
         """Give answers with the calls they carry, and classify those that carry none."""

@@ -202,6 +202,8 @@ def report_format(path: Path) -> str:
     WrongUsage
         When the name asks for none.
     """
+    if str(path) == "-":
+        raise WrongUsage("-o -: a report goes to standard output without -o; --format says in which form")
     suffix = path.suffix.lower()
     if path.is_dir() or not (suffix or path.name.startswith(".")):
         check_site(path)

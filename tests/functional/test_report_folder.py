@@ -102,6 +102,12 @@ def test_a_run_that_is_to_fail_on_what_moved_fails_where_nothing_was_compared(so
     assert run(["report", source, "--against", "other.json", "--fail-on", "side", "-o", "pages"]) == 3
 
 
+def test_a_folder_called_like_standard_output_is_not_made(source: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["report", source, "-o", "-"]) == 2
+    assert "--format" in capsys.readouterr().err
+    assert not Path("-").exists()
+
+
 def test_a_run_that_fails_leaves_the_earlier_report(source: str) -> None:
     assert run(["report", source, "-o", "pages"]) == 0
     before = read_folder("pages")

@@ -284,6 +284,8 @@ def test_a_report_warns_of_answers_classified_by_another_model_and_of_records_le
     report = report_sources(intake_of(source), "default", ConsensusRule(), progress=silent)
     assert report.model["names"] == ["elder@1", read_folder(find_model("default")).full_name]
     assert [w for w in report.warnings if "1 answers were classified by elder@1" in w]
+    # The model's accuracy is not that of another's calls.
+    assert report.model["side_accuracy"] is None
     assert [w for w in report.warnings if "1 record could not be read" in w]
     assert report.questions[0].n_answers == 5
 

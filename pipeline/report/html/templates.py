@@ -23,7 +23,6 @@ _TEMPLATES = (
     "report_parts.html.j2",
     "report_question.html.j2",
 )
-_TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _AROUND = re.compile(r"\s*([{};])\s*")
 _LINE_COMMENT = re.compile(r"^\s*//.*$", re.MULTILINE)
@@ -73,20 +72,13 @@ def _load_environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=_without_turns,
+        finalize=_show,
     )
 
 
-def _without_turns(value: Any) -> Any:
-    """Leave out the invisible signs that turn the direction of writing, so that no text turns round ours beside it.
-
-    What is left is shown from right to left where its letters are.
-
-    References
-    ----------
-    Unicode Standard Annex 9, "Unicode bidirectional algorithm", section 2 (explicit directional signs).
-    """
-    return value if isinstance(value, Markup) or not isinstance(value, str) else _TURNS.sub("", value)
+def _show(value: Any) -> Any:
+    """Leave what turns the direction of writing out of every text but markup of our own."""
+    return wording.without_turns(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 @cache

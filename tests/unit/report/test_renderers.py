@@ -615,6 +615,16 @@ def test_colour_changes_nothing_of_an_explanation_but_colour() -> None:
     assert [line.rstrip() for line in plain.split("\n")] == render_explanation(explain()).split("\n")
 
 
+TURNED = "safe \u202eesrever \u2066left open"
+
+
+def test_no_form_for_people_lets_a_text_turn_the_words_beside_it(scheme: LabelScheme) -> None:
+    report = report_of(TURNED, scheme)
+    for shown in (render_terminal(report), render_markdown(report), render_html(report)):
+        assert not re.search("[\u202a-\u202e\u2066-\u2069]", shown)
+        assert "safe esrever left open" in shown
+
+
 # ---------------------------------------------------------------- wording
 
 
