@@ -1,15 +1,19 @@
-"""Folders that appear whole or not at all."""
+"""Folders that appear whole or not at all, and the names that things are made under."""
 
 from __future__ import annotations
 
-import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.errors import WrongUsage
+
+
+def name_beside(place: Path) -> Path:
+    """Return a hidden name beside a place that nothing has: where its content is made."""
+    return place.with_name(f".{place.name}-{secrets.token_hex(4)}")
 
 
 @contextmanager
@@ -26,17 +30,14 @@ def open_folder(folder: Path) -> Iterator[Path]:
     WrongUsage
         When nothing can be written there.
     """
+    # Named before it is made: whenever the run is interrupted, there is a name to clean up by.
+    new = name_beside(folder)
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        new = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    except OSError as error:
-        raise WrongUsage(f"{folder}: cannot be written ({error.strerror}): name another place with -o") from error
-    try:
+        try:
+            new.mkdir(parents=True)
+        except OSError as error:
+            raise WrongUsage(f"{folder}: cannot be written ({error.strerror}): name another place with -o") from error
         yield new
-        # mkdtemp makes folders that only the owner can read; results follow the user's own mask.
-        mask = os.umask(0)
-        os.umask(mask)
-        new.chmod(0o777 & ~mask)
         if folder.exists():
             old = new.with_name(new.name + "-old")
             folder.rename(old)

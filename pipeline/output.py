@@ -6,9 +6,7 @@ what was there before.
 
 from __future__ import annotations
 
-import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +18,7 @@ from pydantic_core import to_json
 
 from pipeline.errors import WrongUsage
 from pipeline.flat import Row, flatten_rows, write_delimited
+from pipeline.folders import name_beside
 
 FORMATS = {
     ".jsonl": "jsonl",
@@ -71,17 +70,17 @@ def open_whole(path: Path) -> Iterator[IO[bytes]]:
                 yield file
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     except OSError as error:
         raise WrongUsage(f"{shown}: cannot be written ({error.strerror})") from error
-    new = Path(name)
+    # Named before it is made: whenever the run is interrupted, there is a name to clean up by.
+    new = name_beside(path)
     try:
-        with os.fdopen(handle, "wb") as file:
+        try:
+            file = new.open("xb")
+        except OSError as error:
+            raise WrongUsage(f"{shown}: cannot be written ({error.strerror})") from error
+        with file:
             yield file
-        # mkstemp makes files that only the owner can read; results follow the user's own mask.
-        mask = os.umask(0)
-        os.umask(mask)
-        new.chmod(0o666 & ~mask)
         new.replace(path)
     finally:
         new.unlink(missing_ok=True)
