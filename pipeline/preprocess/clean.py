@@ -119,12 +119,19 @@ _RUN_ON = _Step(
     bool,
 )
 
+# A run of so many signs covers every sixteenth character three times.
+_SIGNS = re.compile(r"(?:[^\w\s]|_){3}")
+
+
+def _may_hold_long_run(text: str) -> bool:
+    return _SIGNS.search(text[15::16]) is not None
+
 
 # spaCy's tokeniser takes time by the square of such a run's length: hours for one as long as a text may be.
 _LONG_RUN = _Step(
     re.compile(rf"(?:[^\w\s]|_){{{MAX_RUN}}}(?=\S)"),
     lambda match: f"{match[0]} ",
-    bool,
+    _may_hold_long_run,
 )
 
 

@@ -13,16 +13,13 @@ from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
-import spacy
 from numpy.typing import NDArray
-from spacy.attrs import NORM, ORTH, SPACY
-from spacy.lang.en.tokenizer_exceptions import TOKENIZER_EXCEPTIONS
-from spacy.language import Language
 
 from pipeline.lexicon import TARGET, CueLexicon
 from pipeline.preprocess import wordtypes as flag
 from pipeline.preprocess.clean import clean_text
 from pipeline.preprocess.compose import AnswerText, compose_answer
+from pipeline.preprocess.tokenise import Tokeniser, Tokens, blank_english
 from pipeline.preprocess.trie import Matches, PhraseTrie
 from pipeline.preprocess.wordtypes import WordTypes
 from pipeline.schema import AnswerRecord, MarkedSpan
@@ -34,8 +31,6 @@ ZONES = ("headline", "first", "middle", "last")
 """Where a sentence stands: in the headline, or as the first, a middle or the last of the body."""
 
 _SCOPE_TOKENS = 8
-_MAX_TYPES = 200_000
-"""spaCy remembers every word it reads, for ever: past this many it starts anew. A batch may add some more."""
 
 
 class Cue(NamedTuple):
@@ -44,35 +39,6 @@ class Cue(NamedTuple):
     family: str
     start: int
     end: int
-
-
-@dataclass(frozen=True)
-class Tokens:
-    """The tokens of several texts, one text after the other.
-
-    Attributes
-    ----------
-    types
-        Place in the `WordTypes` table, shape (n_tokens,).
-    has_space
-        Whether a space follows, shape (n_tokens,).
-    borders
-        Where each text begins, and where the last ends; shape (n_texts + 1,).
-    """
-
-    types: Ints
-    has_space: Bools
-    borders: Ints
-
-    @property
-    def text_of(self) -> Ints:
-        """The text each token is of, shape (n_tokens,)."""
-        return np.repeat(np.arange(len(self.borders) - 1), np.diff(self.borders))
-
-    @property
-    def ends(self) -> Ints:
-        """Where the text of each token ends, shape (n_tokens,)."""
-        return np.repeat(self.borders[1:], np.diff(self.borders))
 
 
 @dataclass(frozen=True)
@@ -209,13 +175,13 @@ class AnswerParser:
     Attributes
     ----------
     nlp
-        spaCy's blank English pipeline, with contractions in capitals known too.
+        spaCy's English tokeniser, see `blank_english`.
     families
         Names of the lexicon's families, by number.
     """
 
     def __init__(self, lexicon: CueLexicon) -> None:
-        self.nlp = _blank_english()
+        self.nlp = blank_english()
         phrases = lexicon.phrases()
         self.families = tuple(phrases)
         self._family_numbers = {name: number for number, name in enumerate(self.families)}
@@ -228,26 +194,26 @@ class AnswerParser:
         self._plain = PhraseTrie(plain, len(self._words))
         self._with_target = PhraseTrie(with_target, len(self._words))
         self._target_word = self._words.get(TARGET, 0)
-        self._table = self._new_table()
+        self._tokeniser = self._new_tokeniser()
 
     def _number_words(self, wording: str) -> list[int]:
         words = (TARGET if token.text == TARGET else token.norm_ for token in self.nlp.make_doc(wording))
         return [self._words.setdefault(word, len(self._words) + 1) for word in words]
 
-    def _new_table(self) -> WordTypes:
+    def _new_tokeniser(self) -> Tokeniser:
         words = {word: number for word, number in self._words.items() if word != TARGET}
-        return WordTypes(self.nlp.vocab, words, self._stock_words)
+        return Tokeniser(self.nlp, words, self._stock_words)
 
     def parse(self, answers: Sequence[AnswerRecord]) -> ParsedBatch:
         """Take a batch of answers apart and mark it."""
-        if len(self._table) > _MAX_TYPES:
-            self.nlp = _blank_english()
-            self._table = self._new_table()
+        if self._tokeniser.is_full:
+            self.nlp = blank_english()
+            self._tokeniser = self._new_tokeniser()
         sources = [compose_answer(answer.headline, answer.text) for answer in answers]
         asked = _AskedTexts.collect(answers)
-        questions = self._tokenise([clean_text(text) for text in asked.texts])
-        tokens = self._tokenise([source.text for source in sources])
-        table = self._table
+        questions = self._tokeniser.tokenise([clean_text(text) for text in asked.texts])
+        tokens = self._tokeniser.tokenise([source.text for source in sources])
+        table = self._tokeniser.table
         flags = table.flags(tokens.types)
         offsets = _offsets(table.lengths(tokens.types), tokens)
         wanted = _wanted_stems(table, questions)
@@ -285,15 +251,8 @@ class AnswerParser:
             is_flipped=self._find_flips(questions)[asked.question_of],
         )
 
-    def _tokenise(self, texts: Sequence[str]) -> Tokens:
-        arrays = [self.nlp.make_doc(text).to_array([ORTH, NORM, SPACY]) for text in texts]
-        joined = np.concatenate([np.empty((0, 3), dtype=np.uint64), *arrays])
-        types = self._table.number(joined[:, 0], joined[:, 1])
-        borders = np.cumsum([0, *map(len, arrays)])
-        return Tokens(types, joined[:, 2].astype(bool), borders)
-
     def _find_plain(self, tokens: Tokens) -> Matches:
-        return self._plain.find(self._table.lexicon_words(tokens.types), tokens.ends)
+        return self._plain.find(self._tokeniser.table.lexicon_words(tokens.types), tokens.ends)
 
     def _find_with_target(self, tokens: Tokens, targets: Bools) -> Matches:
         """Find the wordings that hold a mention of the target; a run of target words is one mention."""
@@ -301,7 +260,7 @@ class AnswerParser:
         goes_on[1:] &= targets[:-1]
         goes_on[tokens.borders[:-1][np.diff(tokens.borders) > 0]] = False
         places = np.flatnonzero(~goes_on)
-        words = np.where(targets, self._target_word, self._table.lexicon_words(tokens.types))[places]
+        words = np.where(targets, self._target_word, self._tokeniser.table.lexicon_words(tokens.types))[places]
         found = self._with_target.find(words, np.searchsorted(places, tokens.ends[places]))
         places = np.append(places, len(targets))
         return Matches(found.family, places[found.start], places[found.end])
@@ -311,7 +270,7 @@ class AnswerParser:
 
         What it asks about are here its own content words, so that "Is Botox dangerous?" needs no proposition.
         """
-        flags = self._table.flags(questions.types)
+        flags = self._tokeniser.table.flags(questions.types)
         sentence_of = np.cumsum(_start_sentences(flags, questions), dtype=np.int64)
         targets = _join_mentions((flags & flag.CONTENT) != 0, flags, sentence_of)
         # "the peel" and "my fillers" are mentions as "Botox" is.
@@ -368,16 +327,6 @@ class _AskedTexts(NamedTuple):
         questions = [numbers.setdefault(a.question, len(numbers)) for a in answers]
         targets = [numbers.setdefault(a.proposition or a.question, len(numbers)) for a in answers]
         return cls(list(numbers), np.array(questions, dtype=np.int64), np.array(targets, dtype=np.int64))
-
-
-def _blank_english() -> Language:
-    """Build spaCy's English tokeniser, and take "DON'T" apart as "don't" is: it knows small letters alone."""
-    nlp = spacy.blank("en")
-    for text, tokens in TOKENIZER_EXCEPTIONS.items():
-        if text.islower() and ("'" in text or text.endswith(("nt", "not"))):
-            shouted = [{ORTH: t[ORTH].upper(), NORM: t.get(NORM, t[ORTH])} for t in tokens]
-            nlp.tokenizer.add_special_case(text.upper(), shouted)
-    return nlp
 
 
 def _offsets(lengths: Ints, tokens: Tokens) -> Ints:

@@ -30,9 +30,9 @@ from pipeline.preprocess import (
     clean_spaces,
     clean_text,
     compose_answer,
-    parse,
     parse_answers,
     stem,
+    tokenise,
     wordtypes,
 )
 from pipeline.schema import AnswerRecord, MarkedSpan, Source
@@ -1038,7 +1038,7 @@ def test_nothing_of_an_answer_depends_on_what_was_parsed_before(
     known = read_all(parser, answers, 9)
     with pytest.MonkeyPatch.context() as patch:
         # Every batch begins a tokeniser and a table of its own.
-        patch.setattr(parse, "_MAX_TYPES", -1)
+        patch.setattr(tokenise, "MAX_PIECES", -1)
         assert read_all(parser, answers[::-1], 4) == known[::-1]
     assert read_all(parser, answers, 9) == known
 
@@ -1084,7 +1084,7 @@ def test_a_stream_of_new_words_does_not_grow_the_vocabulary_and_plain_data_survi
     parser, answers = build_small_parser(), new_words(300)
     expected = read_all(build_small_parser(), answers, 16)
     n_strings, n_lexemes = len(parser.nlp.vocab.strings), len(list(parser.nlp.vocab))
-    monkeypatch.setattr(parse, "_MAX_TYPES", 1000)
+    monkeypatch.setattr(tokenise, "MAX_PIECES", 1000)
     batches, most_strings, most_lexemes = [], 0, 0
     for batch in parse_answers(parser, answers, batch_size=16):
         batches.append(batch)
@@ -1103,7 +1103,7 @@ def test_a_tokeniser_that_is_begun_anew_still_takes_shouted_contractions_apart(
     parser: AnswerParser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before, nlp = read_all(parser, [answer("I DON'T know. It ISN'T safe.")], 1), parser.nlp
-    monkeypatch.setattr(parse, "_MAX_TYPES", -1)
+    monkeypatch.setattr(tokenise, "MAX_PIECES", -1)
     assert read_all(parser, [answer("I DON'T know. It ISN'T safe.")], 1) == before
     assert parser.nlp is not nlp
 
@@ -1113,7 +1113,7 @@ def test_a_full_table_of_types_is_begun_anew_and_nothing_else_changes(
 ) -> None:
     answers = new_words(40)
     expected = read_all(small_parser, answers, 4)
-    monkeypatch.setattr(parse, "_MAX_TYPES", 200)
+    monkeypatch.setattr(tokenise, "MAX_PIECES", 200)
     batches = list(parse_answers(small_parser, answers, batch_size=4))
     tables = {id(batch.table): batch.table for batch in batches}
     assert len(tables) > 2

@@ -1,0 +1,142 @@
+"""spaCy's English tokeniser, asked once for each distinct piece of text between spaces."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
+import spacy
+from numpy.typing import NDArray
+from spacy.attrs import NORM, ORTH, SPACY
+from spacy.lang.en.tokenizer_exceptions import TOKENIZER_EXCEPTIONS
+from spacy.language import Language
+
+from pipeline.preprocess.wordtypes import WordTypes
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+MAX_PIECES = 150_000
+MAX_PIECE_CHARS = 4_000_000
+"""Tokenisers past one of these hold so much that a new one is built; a batch may add some more."""
+
+# As spaCy takes a text apart before it looks at a word: one space after a word goes with it.
+_PIECE = re.compile(r"\S+ ?|\s+")
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """The tokens of several texts, one text after the other.
+
+    Attributes
+    ----------
+    types
+        Place in the `WordTypes` table, shape (n_tokens,).
+    has_space
+        Whether a space follows, shape (n_tokens,).
+    borders
+        Where each text begins, and where the last ends; shape (n_texts + 1,).
+    """
+
+    types: Ints
+    has_space: Bools
+    borders: Ints
+
+    @property
+    def text_of(self) -> Ints:
+        """The text each token is of, shape (n_tokens,)."""
+        return np.repeat(np.arange(len(self.borders) - 1), np.diff(self.borders))
+
+    @property
+    def ends(self) -> Ints:
+        """Where the text of each token ends, shape (n_tokens,)."""
+        return np.repeat(self.borders[1:], np.diff(self.borders))
+
+
+class Tokeniser:
+    """Takes texts apart as spaCy does, and numbers the tokens.
+
+    spaCy's tokeniser looks at one stretch between spaces at a time, so that what it makes of a stretch is kept
+    and given again without asking. Smileys alone may differ: spaCy takes ``:)`` apart where ``)`` follows a
+    space later, this never does.
+
+    Parameters
+    ----------
+    nlp
+        From `blank_english`.
+    lexicon_words, stock_words
+        See `WordTypes`.
+
+    Attributes
+    ----------
+    table
+        What is known of each type of token.
+    """
+
+    def __init__(self, nlp: Language, lexicon_words: Mapping[str, int], stock_words: Collection[str]) -> None:
+        self._nlp = nlp
+        self.table = WordTypes(nlp.vocab, lexicon_words, stock_words)
+        self._pieces = _Numbers()
+        self._n_chars = 0
+        self._types = np.empty(0, dtype=np.int64)
+        self._has_space = np.empty(0, dtype=bool)
+        self._borders = np.zeros(1, dtype=np.int64)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it holds more than it should: spaCy, too, remembers every word it reads, for ever."""
+        return len(self._pieces) > MAX_PIECES or self._n_chars > MAX_PIECE_CHARS
+
+    def tokenise(self, texts: Sequence[str]) -> Tokens:
+        """Take texts apart."""
+        found = [_PIECE.findall(text) for text in texts]
+        pieces = list(chain.from_iterable(found))
+        numbers = np.fromiter(map(self._pieces.__getitem__, pieces), dtype=np.int64, count=len(pieces))
+        self._learn(self._pieces.take_new())
+        firsts = self._borders[numbers]
+        lengths = self._borders[numbers + 1] - firsts
+        ends = np.append(0, np.cumsum(lengths))
+        places = np.arange(ends[-1]) + np.repeat(firsts - ends[:-1], lengths)
+        borders = ends[np.cumsum([0, *map(len, found)])]
+        return Tokens(self._types[places], self._has_space[places], borders)
+
+    def _learn(self, pieces: Sequence[str]) -> None:
+        """Let spaCy take apart what it was not asked before."""
+        if not pieces:
+            return
+        arrays = [self._nlp.make_doc(piece).to_array([ORTH, NORM, SPACY]) for piece in pieces]
+        joined = np.concatenate(arrays)
+        self._n_chars += sum(map(len, pieces))
+        self._types = np.append(self._types, self.table.number(joined[:, 0], joined[:, 1]))
+        self._has_space = np.append(self._has_space, joined[:, 2].astype(bool))
+        self._borders = np.append(self._borders, self._borders[-1] + np.cumsum([*map(len, arrays)]))
+
+
+class _Numbers(dict[str, int]):
+    """Numbers of pieces, from 0; one that has none gets the next."""
+
+    def __init__(self) -> None:
+        self._new: list[str] = []
+
+    def __missing__(self, piece: str) -> int:
+        number = self[piece] = len(self)
+        self._new.append(piece)
+        return number
+
+    def take_new(self) -> list[str]:
+        """Return those that got a number since the last time, in order."""
+        new, self._new = self._new, []
+        return new
+
+
+def blank_english() -> Language:
+    """Build spaCy's English tokeniser, and take "DON'T" apart as "don't" is: it knows small letters alone."""
+    nlp = spacy.blank("en")
+    for text, tokens in TOKENIZER_EXCEPTIONS.items():
+        if text.islower() and ("'" in text or text.endswith(("nt", "not"))):
+            shouted = [{ORTH: t[ORTH].upper(), NORM: t.get(NORM, t[ORTH])} for t in tokens]
+            nlp.tokenizer.add_special_case(text.upper(), shouted)
+    return nlp
