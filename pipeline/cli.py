@@ -10,8 +10,6 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
@@ -30,11 +28,7 @@ from pipeline.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from pipeline.workflow import Intake
-
-_LOG_EVERY_SECONDS = 10.0
+    from pipeline.workflow.intake import Intake
 
 app = typer.Typer(
     name="stance",
@@ -80,6 +74,13 @@ class RecordFormat(StrEnum):
     CSV = "csv"
     TSV = "tsv"
     PARQUET = "parquet"
+
+
+class BackendName(StrEnum):
+    """Where the work of a run is done; `pipeline.batch.open_backend`."""
+
+    LOCAL = "local"
+    DASK = "dask"
 
 
 class ReportFormat(StrEnum):
@@ -161,6 +162,10 @@ def _print_json(data: object) -> None:
     _print_data(json.dumps(data, ensure_ascii=False) + "\n")
 
 
+def _say_json(data: object) -> None:
+    _say(json.dumps(data, ensure_ascii=False))
+
+
 def _intake(
     sources: list[str],
     kind: Kind | None,
@@ -168,7 +173,7 @@ def _intake(
     columns: list[str] | None,
     texts: Path | None = None,
 ) -> Intake:
-    from pipeline.workflow import FIELDS, Intake, ReadOptions
+    from pipeline.workflow.intake import FIELDS, Intake, ReadOptions
 
     mapping: dict[str, str] = {}
     for pair in columns or []:
@@ -189,34 +194,6 @@ def _intake(
 
 def _output_or_none(output: Path | None) -> Path | None:
     return None if output == Path("-") else output
-
-
-@contextmanager
-def _progress(what: str) -> Iterator[Callable[[int], None]]:
-    """Show how many answers are done: a live line on a terminal, a log line now and then elsewhere."""
-    start = last = 0.0
-    live = sys.stderr.isatty()
-
-    def show(n: int) -> None:
-        nonlocal start, last
-        now = time.monotonic()
-        # The clock starts with the first answer: loading a model is not reading.
-        start, last = start or now, last or now
-        if now - last >= (0.2 if live else _LOG_EVERY_SECONDS):
-            last = now
-            line = f"{n} answers {what}, {n / (now - start):.0f} a second"
-            if live:
-                sys.stderr.write(f"\r\x1b[K{line}")
-                sys.stderr.flush()
-            else:
-                _say(line)
-
-    try:
-        yield show
-    finally:
-        if live and last > start:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
 
 
 def _count(n: int) -> str:
@@ -274,7 +251,7 @@ def ingest(
 
     Example: stance ingest page.html answers.csv -o answers.jsonl
     """
-    from pipeline.workflow import ingest_sources, quarantine_path, write_records
+    from pipeline.workflow.intake import ingest_sources, quarantine_path, write_records
 
     output = _output_or_none(output)
     left_out = quarantine_path(quarantine, output, sources)
@@ -292,6 +269,28 @@ def classify(
     output: Output = None,
     model: Model = "default",
     format_name: Format = None,
+    jobs: Annotated[
+        int, typer.Option("--jobs", "-j", min=0, help="Processes that share the work; 0 for one per core.")
+    ] = 1,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run that was cut off; without one, begin.")
+    ] = False,
+    cache: Annotated[
+        Path | None,
+        typer.Option(help="Folder that keeps calls by question, text and model: only new answers are classified."),
+    ] = None,
+    backend: Annotated[BackendName, typer.Option(help="Where the work is done.")] = BackendName.LOCAL,
+    scheduler: Annotated[str | None, typer.Option(metavar="ADDRESS", help="The Dask scheduler.")] = None,
+    shards: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PLACE",
+            help="Folder, or address for fsspec, that all workers can write to; else the folder of the run, beside -o.",
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the summary as JSON, on standard output if -o takes the records.")
+    ] = False,
     kind: SourceKind = None,
     encoding: Encoding = None,
     column: Column = None,
@@ -300,19 +299,43 @@ def classify(
     """Label the stance of every answer, with posteriors and evidence.
 
     Adds stance, side, posteriors, confidence, abstained, evidence and model to every record, in input order.
+    With -o, what is done is kept in a folder beside it until the end: cut off, a run goes on with --resume.
 
-    Example: stance classify answers.csv -o classified.jsonl
+    Example: stance classify answers.csv -o classified.jsonl --jobs 2
     """
-    from pipeline.workflow import classify_sources, quarantine_path, write_records
+    from pipeline.progress import show_progress
+    from pipeline.workflow.intake import quarantine_path
+    from pipeline.workflow.running import RunOptions, classify_sources, describe_run
 
     output = _output_or_none(output)
     left_out = quarantine_path(quarantine, output, sources)
     intake = _intake(sources, kind, encoding, column)
-    with _progress("classified") as progress:
-        rows = intake.checked(classify_sources(intake, model, progress=progress), left_out)
-        n = write_records(rows, output, format_name)
+    options = RunOptions(
+        n_jobs=jobs or os.cpu_count() or 1,
+        resume=resume,
+        cache=cache,
+        backend=backend.value,
+        scheduler=scheduler,
+        place=shards,
+    )
+    start = time.monotonic()
+    with show_progress("classified") as progress:
+        summary = classify_sources(
+            intake,
+            model,
+            output,
+            None if format_name is None else format_name.value,
+            left_out,
+            options,
+            progress=progress,
+        )
+    seconds = time.monotonic() - start
     n_rejected = intake.close(left_out)
-    _say(f"{_count(n)} classified")
+    if as_json:
+        row = summary.to_row() | {"n_quarantined": n_rejected, "seconds": round(seconds, 2)}
+        (_print_json if output is not None else _say_json)(row)
+    else:
+        _say(describe_run(summary, seconds))
     _finish(n_rejected)
 
 
@@ -375,11 +398,11 @@ def report(
 
     Example: stance report page.txt -o report.html -o report.json
     """
-    from pipeline.workflow import (
+    from pipeline.progress import show_progress
+    from pipeline.workflow.comparing import count_compared, count_failures
+    from pipeline.workflow.intake import quarantine_path
+    from pipeline.workflow.reporting import (
         build_rule,
-        count_compared,
-        count_failures,
-        quarantine_path,
         render_report,
         report_format,
         report_site,
@@ -402,7 +425,7 @@ def report(
     chosen = ReportFormat.JSON if as_json else format_name
     # A folder of pages by itself is made a question at a time, however many there are.
     streams = formats == ["site"] and chosen is None
-    with _progress("read") as progress:
+    with show_progress("read") as progress:
         if streams:
             result = report_site(
                 intake, model, chosen_rule, (output or [])[0], progress=progress, by=by or [], against=against
@@ -441,7 +464,7 @@ def explain(
     Example: stance explain -q "Is a thread lift worth it?" "It works, but I would not do it."
     """
     from pipeline.report import render_explanation
-    from pipeline.workflow import explain_text
+    from pipeline.workflow.explaining import explain_text
 
     if text == "-":
         text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
@@ -483,12 +506,12 @@ def train(
     Example: stance train labelled.jsonl -o my-model
     """
     from pipeline.report import render_scores
-    from pipeline.workflow import (
+    from pipeline.workflow.intake import quarantine_path
+    from pipeline.workflow.scheme import read_scheme
+    from pipeline.workflow.training import (
         check_model_place,
         default_config,
-        quarantine_path,
         read_labelled,
-        read_scheme,
         read_weights,
         show_scores,
         train_model,
@@ -526,7 +549,9 @@ def evaluate(
     Example: stance evaluate labelled.jsonl --model my-model
     """
     from pipeline.report import render_scores
-    from pipeline.workflow import Classifier, evaluate_model, quarantine_path, read_labelled, show_scores
+    from pipeline.workflow.classifying import Classifier
+    from pipeline.workflow.intake import quarantine_path
+    from pipeline.workflow.training import evaluate_model, read_labelled, show_scores
 
     classifier = Classifier(model)
     left_out = quarantine_path(quarantine, None, labelled)
@@ -553,7 +578,7 @@ def models_list(as_json: AsJson = False) -> None:
 
     Example: stance models list --json
     """
-    from pipeline.workflow import describe_models
+    from pipeline.workflow.models import describe_models
 
     rows = describe_models()
     if as_json:
@@ -577,7 +602,7 @@ def models_show(
 
     Example: stance models show my-model
     """
-    from pipeline.workflow import open_model
+    from pipeline.workflow.models import open_model
 
     folder = open_model(name)
     if as_json:
@@ -596,7 +621,7 @@ def models_verify(
 
     Example: stance models verify default
     """
-    from pipeline.workflow import verify_models
+    from pipeline.workflow.models import verify_models
 
     for path, full_name in verify_models(names or []):
         _print(f"{full_name}  intact  {path}\n")

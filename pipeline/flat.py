@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 Row = Mapping[str, Any]
@@ -109,15 +109,44 @@ def read_cell(cell: str, *, own: bool) -> str:
 def flatten_rows(rows: Iterable[Row]) -> tuple[list[dict[str, Any]], list[str]]:
     """Flatten rows and collect their columns, in order of first appearance."""
     flat = [flatten(row) for row in rows]
-    return flat, list(dict.fromkeys(name for row in flat for name in row))
+    return flat, collect_columns(flat)
 
 
-def write_delimited(rows: Iterable[Row], file: Writable, delimiter: str = ",") -> int:
-    """Write rows as CSV or TSV with a header, formulas made harmless, and return how many there were."""
-    flat, columns = flatten_rows(rows)
+def collect_columns(rows: Iterable[Row]) -> list[str]:
+    """Return the columns that the rows have when flat, in order of first appearance.
+
+    Examples
+    --------
+    >>> collect_columns([{"b": 1}, {"a": {"c": 2}, "b": 3}])
+    ['b', 'a.c']
+    """
+    return list(dict.fromkeys(name for row in rows for name in flatten(row)))
+
+
+def write_table(rows: Iterable[Row], columns: Sequence[str], file: Writable, delimiter: str = ",") -> int:
+    """Write rows as CSV or TSV as they come, formulas made harmless, and return how many there were.
+
+    Parameters
+    ----------
+    rows
+        Records, nested or flat.
+    columns
+        The header, see `collect_columns`; what a row has besides is left out.
+    file
+        Where to.
+    delimiter
+        What divides cells.
+    """
     # The line ends of RFC 4180: with them, the writer quotes a cell that holds either half of one.
     writer = csv.writer(file, delimiter=delimiter, lineterminator="\r\n")
     writer.writerow([write_cell(name) for name in columns])
-    for row in flat:
+    count = 0
+    for count, row in enumerate(map(flatten, rows), start=1):  # noqa: B007
         writer.writerow(["" if (value := row.get(name)) is None else write_cell(value) for name in columns])
-    return len(flat)
+    return count
+
+
+def write_delimited(rows: Iterable[Row], file: Writable, delimiter: str = ",") -> int:
+    """Write rows as CSV or TSV under the columns of all of them, which are held in memory, and return how many."""
+    flat, columns = flatten_rows(rows)
+    return write_table(flat, columns, file, delimiter)

@@ -1,23 +1,24 @@
 """Writing: every file appears whole or not at all.
 
 Files are written beside their final place and renamed into it at the end; a run that fails leaves
-what was there before.
+what was there before. Records are written in bounded memory, however many they are.
 """
 
 from __future__ import annotations
 
+import os
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
+from pipeline.compression import open_compressor, split_suffix
 from pipeline.errors import WrongUsage
-from pipeline.flat import Row, flatten_rows, write_delimited
+from pipeline.flat import Row, collect_columns, flatten, write_table
 from pipeline.folders import name_beside
 
 FORMATS = {
@@ -29,30 +30,55 @@ FORMATS = {
     ".parquet": "parquet",
     ".pq": "parquet",
 }
+BLOCK_ROWS = 10_000
+"""So many rows at most are in memory at a time, and are one row group of a Parquet file."""
+BLOCK_CHARS = 32_000_000
+"""A block of rows ends early when its text has become so long."""
+
+_DELIMITERS = {"csv": ",", "tsv": "\t"}
+
+
+class Sink(Protocol):
+    """Anything bytes can be written to."""
+
+    def write(self, data: bytes, /) -> object:
+        """Write some bytes."""
 
 
 def record_format(path: str) -> str:
-    """Return the format of records that a file's name asks for.
+    """Return the format of records that a file's name asks for, whether compressed or not.
 
     Raises
     ------
     WrongUsage
-        When the name asks for none.
+        When the name asks for none, or for a Parquet file that is compressed once more.
 
     Examples
     --------
-    >>> record_format("out.CSV")
-    'csv'
+    >>> record_format("out.CSV"), record_format("out.jsonl.gz")
+    ('csv', 'jsonl')
     """
-    suffix = Path(path).suffix.lower()
-    if suffix not in FORMATS:
-        raise WrongUsage(f"{path}: cannot tell a format from its name: use one of {' '.join(FORMATS)}")
-    return FORMATS[suffix]
+    inner, _ = split_suffix(path)
+    format_name = FORMATS.get(Path(inner).suffix.lower())
+    if format_name is None:
+        plain = " ".join(suffix for suffix, name in FORMATS.items() if name != "parquet")
+        parquet = " ".join(suffix for suffix, name in FORMATS.items() if name == "parquet")
+        known = f"{plain} (compressed with .gz or .zst after it) {parquet}"
+        raise WrongUsage(f"{path}: cannot tell a format from its name: use one of {known}")
+    _find_codec(path, format_name)
+    return format_name
+
+
+def _find_codec(path: str, format_name: str) -> str | None:
+    inner, codec = split_suffix(path)
+    if codec is not None and format_name == "parquet":
+        raise WrongUsage(f"{path}: Parquet is compressed by itself: leave out {path.removeprefix(inner)}")
+    return codec
 
 
 @contextmanager
 def open_whole(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file for writing that takes its name only when the block ends well.
+    """Open a file for writing that takes its name only when the block ends well and all of it is on the disk.
 
     Raises
     ------
@@ -81,6 +107,9 @@ def open_whole(path: Path) -> Iterator[IO[bytes]]:
             raise WrongUsage(f"{shown}: cannot be written ({error.strerror})") from error
         with file:
             yield file
+            # Without this, a machine that is switched off may show the new name with nothing in it.
+            file.flush()
+            os.fsync(file.fileno())
         new.replace(path)
     finally:
         new.unlink(missing_ok=True)
@@ -93,30 +122,61 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_rows(rows: Iterable[Row], path: Path | None, format_name: str) -> int:
-    """Write records to a file, or to standard output.
+    """Write records to a file, compressed when its name ends so, or to standard output.
 
     Parameters
     ----------
     rows
-        JSON-ready records.
+        JSON-ready records; read once.
     path
-        Where to; None for standard output.
+        Where to; None for standard output, which is never compressed.
     format_name
         "jsonl", "csv", "tsv" or "parquet". The flat formats take the columns of all records, in order of
-        first appearance, and so hold all records in memory.
+        first appearance; until these are known, the records wait in a temporary file in the folder of `path`.
+
+    Returns
+    -------
+    int
+        How many were written.
+
+    Raises
+    ------
+    WrongUsage
+        When the place cannot be written to, or a Parquet file's name asks for compression.
+    """
+    if path is None:
+        count = _write(rows, sys.stdout.buffer, format_name, None)
+        sys.stdout.buffer.flush()
+        return count
+    codec = _find_codec(str(path), format_name)
+    with open_whole(path) as file, nullcontext(file) if codec is None else open_compressor(file, codec) as sink:
+        return _write(rows, sink, format_name, _spool_folder(path))
+
+
+def write_flat(read: Callable[[], Iterable[Row]], file: Sink, format_name: str, *, block_rows: int = BLOCK_ROWS) -> int:
+    """Write records that can be read twice as a table, in bounded memory.
+
+    Parameters
+    ----------
+    read
+        Gives the records, the same ones at each call: first for their columns, in order of first appearance,
+        and the columns' types, then for what is in them.
+    file
+        Where to.
+    format_name
+        "csv", "tsv" or "parquet".
+    block_rows
+        How many rows at most make a row group of Parquet.
 
     Returns
     -------
     int
         How many were written.
     """
-    write = _WRITERS[format_name]
-    if path is not None:
-        with open_whole(path) as file:
-            return write(rows, file)
-    count = write(rows, sys.stdout.buffer)
-    sys.stdout.buffer.flush()
-    return count
+    if format_name == "parquet":
+        return _write_parquet(read, file, block_rows)
+    delimiter = _DELIMITERS[format_name]
+    return write_table(read(), collect_columns(read()), _TextOver(file), delimiter)
 
 
 def to_json_line(row: Row) -> str:
@@ -124,48 +184,102 @@ def to_json_line(row: Row) -> str:
     return to_json(row).decode()
 
 
-def _write_jsonl(rows: Iterable[Row], file: IO[bytes]) -> int:
+def _write(rows: Iterable[Row], file: Sink, format_name: str, folder: Path | None) -> int:
+    if format_name == "jsonl":
+        return _write_jsonl(rows, file)
+    # Where the system can, the file has no name: nothing is left of it however the run ends.
+    with tempfile.TemporaryFile(dir=folder) as spool:
+        _write_jsonl(map(flatten, rows), spool)
+
+        def read() -> Iterator[Row]:
+            spool.seek(0)
+            return map(from_json, spool)
+
+        return write_flat(read, file, format_name)
+
+
+def _spool_folder(path: Path) -> Path | None:
+    """Return the folder of a file, None beside a pipe or a device: its folder is no place for files."""
+    place = path.resolve()
+    return place.parent if place.is_file() or not place.exists() else None
+
+
+def _write_jsonl(rows: Iterable[Row], file: Sink) -> int:
     count = 0
     for count, row in enumerate(rows, start=1):  # noqa: B007
         file.write(to_json(row) + b"\n")
     return count
 
 
-def _delimited_writer(delimiter: str) -> Callable[[Iterable[Row], IO[bytes]], int]:
-    def write(rows: Iterable[Row], file: IO[bytes]) -> int:
-        return write_delimited(rows, _TextOver(file), delimiter)
-
-    return write
-
-
 class _TextOver:
     """The little of a text file that csv.writer needs, over bytes that stay open."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: Sink) -> None:
         self._file = file
 
-    def write(self, text: str) -> int:
-        return self._file.write(text.encode())
+    def write(self, text: str) -> None:
+        self._file.write(text.encode())
 
 
-def _write_parquet(rows: Iterable[Row], file: IO[bytes]) -> int:
-    flat, columns = flatten_rows(rows)
-    arrays = {name: _to_array([row.get(name) for row in flat]) for name in columns}
-    pq.write_table(pa.table(arrays), file)
-    return len(flat)
+def _write_parquet(read: Callable[[], Iterable[Row]], file: Sink, block_rows: int) -> int:
+    # Imported here: it takes longer than most commands that need none of it.
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = pa.schema([(name, _find_type(values)) for name, values in _sample_columns(read()).items()])
+    count = 0
+    with pq.ParquetWriter(file, schema) as writer:
+        for block in _cut_blocks(read(), block_rows):
+            arrays = [_to_array([row.get(field.name) for row in block], field.type) for field in schema]
+            writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
+            count += len(block)
+    return count
 
 
-def _to_array(values: list[Any]) -> Any:
+def _cut_blocks(rows: Iterable[Row], n_rows: int) -> Iterator[list[Row]]:
+    block: list[Row] = []
+    n_chars = 0
+    for row in map(flatten, rows):
+        block.append(row)
+        n_chars += sum(len(value) for value in row.values() if isinstance(value, str))
+        if len(block) >= n_rows or n_chars >= BLOCK_CHARS:
+            yield block
+            block, n_chars = [], 0
+    if block:
+        yield block
+
+
+def _sample_columns(rows: Iterable[Row]) -> dict[str, list[Any]]:
+    """Return a few values of each column that have the type, for pyarrow, of all of them.
+
+    They are the first of each Python type, in order of appearance as pyarrow minds it, and, as a whole number
+    may be too large for a type, the least and the greatest of these.
+    """
+    found: dict[str, dict[Any, Any]] = {}
+    for row in rows:
+        for name, value in flatten(row).items():
+            sample = found.setdefault(name, {})
+            if type(value) is int:
+                sample["least"] = min(value, sample.get("least", value))
+                sample["greatest"] = max(value, sample.get("greatest", value))
+            else:
+                sample.setdefault(type(value), value)
+    return {name: list(sample.values()) for name, sample in found.items()}
+
+
+def _find_type(values: list[Any]) -> Any:
+    import pyarrow as pa
+
     try:
-        return pa.array(values)
+        return pa.array(values).type
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
         # A column that mixes types, as a field of the user's own may: as text, it loses nothing.
-        return pa.array([None if value is None else str(value) for value in values])
+        return pa.string()
 
 
-_WRITERS: dict[str, Callable[[Iterable[Row], IO[bytes]], int]] = {
-    "jsonl": _write_jsonl,
-    "csv": _delimited_writer(","),
-    "tsv": _delimited_writer("\t"),
-    "parquet": _write_parquet,
-}
+def _to_array(values: list[Any], kind: Any) -> Any:
+    import pyarrow as pa
+
+    if pa.types.is_string(kind):
+        values = [None if value is None else str(value) for value in values]
+    return pa.array(values, type=kind)

@@ -10,7 +10,7 @@ import pytest
 from pipeline.lexicon import default_lexicon_text, parse_lexicon
 from pipeline.persistence import find_model, load_model, read_folder
 from pipeline.preprocess import AnswerParser
-from pipeline.workflow import default_scheme
+from pipeline.workflow.scheme import default_scheme
 
 if TYPE_CHECKING:
     from pipeline.classify import StanceModel

@@ -75,7 +75,7 @@ def measure_agreement(
 
     Examples
     --------
-    >>> from pipeline.workflow import default_scheme
+    >>> from pipeline.workflow.scheme import default_scheme
     >>> labels = ["against", "supportive", "neutral", "no_stance"]
     >>> measure_agreement(labels, labels, ["q1", "q1", "q2", "q2"], default_scheme()).exact.value
     1.0

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from data.measure.datasheet import render_table, replace_sections
 from pipeline.aggregate.prevalence import CallErrors, estimate_mix, estimate_prevalence
 from pipeline.schema import LabelScheme
-from pipeline.workflow import default_scheme
+from pipeline.workflow.scheme import default_scheme
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -15,7 +15,7 @@ from data.measure.probes import Probe, probe_giveaways
 from data.measure.repetition import Repetition, measure_repetition
 from pipeline.ingest import ReadOptions, read_answers
 from pipeline.schema import AnswerRecord, LabelScheme
-from pipeline.workflow import default_scheme
+from pipeline.workflow.scheme import default_scheme
 
 WRITTEN = "corpus"
 READINGS = "labels/corpus_readings.csv"

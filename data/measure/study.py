@@ -31,7 +31,7 @@ from pipeline.lexicon import default_lexicon_text, parse_lexicon
 from pipeline.preprocess import AnswerParser
 from pipeline.schema import AnswerRecord, LabelScheme
 from pipeline.training import count_labelled, featurise
-from pipeline.workflow import default_scheme
+from pipeline.workflow.scheme import default_scheme
 
 N_FOLDS = 3
 PARTS = {"corpus": 4.0, "labels/medical_qa.csv": 1.0, "labels/medical_qa_more.csv": 0.7}

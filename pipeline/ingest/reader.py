@@ -91,7 +91,7 @@ class ReadOptions:
 Item = AnswerRecord | Rejected | Notice
 
 
-def read_answers(names: Sequence[str], options: ReadOptions | None = None) -> Iterator[Item]:
+def read_answers(names: Sequence[str], options: ReadOptions | None = None, meter: Any = None) -> Iterator[Item]:
     """Read every answer of the named sources, in order.
 
     Parameters

@@ -6,6 +6,7 @@ import codecs
 import io
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -66,6 +67,10 @@ _WINDOWS_TEXT = re.compile("[\x00-\x7f\xa0-\xff\u2018-\u201e\u2013\u2014\u2026\u
 _MAX_ACCENTED_SHARE = 0.2
 
 
+class Meter:
+    share: float | None = None
+
+
 @dataclass(frozen=True)
 class OpenSource:
     """A source ready to be read.
@@ -111,6 +116,11 @@ def expand_source(name: str) -> list[str]:
     if not path.exists():
         raise BadInput(name, "no such file or folder")
     return [name]
+
+
+def list_files(names: Sequence[str]) -> list[str]:
+    """Return the files that some sources stand for, in order; see `expand_source`."""
+    return [file for name in names for file in expand_source(name)]
 
 
 def file_kind(name: str) -> str | None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.blocks import cut_blocks
 from pipeline.lexicon import TARGET, CueLexicon
 from pipeline.preprocess import wordtypes as flag
 from pipeline.preprocess.clean import clean_text
@@ -442,7 +442,7 @@ def _next(marked: Bools) -> Ints:
 
 
 def parse_answers(
-    parser: AnswerParser, answers: Iterable[AnswerRecord], *, batch_size: int = 1024
+    parser: AnswerParser, answers: Iterable[AnswerRecord], *, batch_size: int = 1024, max_chars: int = 1_000_000
 ) -> Iterator[ParsedBatch]:
     """Parse answers, a batch at a time.
 
@@ -454,7 +454,12 @@ def parse_answers(
         In the order wanted.
     batch_size
         Answers per batch; changes speed and memory, never the result.
+    max_chars
+        A batch whose texts are as long as this takes no further answer: memory grows with the text.
     """
-    stream = iter(answers)
-    while batch := list(islice(stream, batch_size)):
+    for batch in cut_blocks(answers, _count_chars, max_items=batch_size, max_size=max_chars):
         yield parser.parse(batch)
+
+
+def _count_chars(answer: AnswerRecord) -> int:
+    return len(answer.text)

@@ -251,7 +251,7 @@ def render_explanation(explanation: Mapping[str, Any], *, width: int = 100, colo
     Parameters
     ----------
     explanation
-        From `pipeline.workflow.explain_text`.
+        From `pipeline.workflow.explaining.explain_text`.
     width, color
         As in `render_terminal`.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property, lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -10,25 +10,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import ValidationError
 
-from pipeline.aggregate import (
-    CallErrors,
-)
 from pipeline.errors import BadInput, ModelError
 from pipeline.flat import Row
 from pipeline.lexicon import parse_lexicon
 from pipeline.schema import (
+    CALL_FIELDS,
     AnswerRecord,
     ClassifiedAnswer,
     LabelScheme,
     StanceCall,
     first_problem,
-    join_call,
     split_classified,
 )
-from pipeline.workflow.intake import Intake
 from pipeline.workflow.models import open_model
 
 if TYPE_CHECKING:
+    from pipeline.aggregate import CallErrors
     from pipeline.classify import StanceModel
     from pipeline.persistence import ModelFolder
     from pipeline.preprocess import AnswerParser
@@ -87,21 +84,17 @@ class Classifier:
 
     def classify(self, answers: Iterable[AnswerRecord]) -> Iterator[ClassifiedAnswer]:
         """Classify answers, in order; earlier calls that they carry are replaced."""
-        for answer, call in self._call(answers):
-            yield ClassifiedAnswer(answer=answer, call=StanceCall.model_validate(call))
+        for answer, call in self.call(answers):
+            yield ClassifiedAnswer(answer=without_call(answer), call=StanceCall.model_validate(call))
 
-    def classify_rows(self, answers: Iterable[AnswerRecord]) -> Iterator[Row]:
-        """Classify answers as `classify` does, and give answer and call as one row."""
-        return (join_call(answer.to_row(), call) for answer, call in self._call(answers))
-
-    def _call(self, answers: Iterable[AnswerRecord]) -> Iterator[tuple[AnswerRecord, Row]]:
+    def call(self, answers: Iterable[AnswerRecord]) -> Iterator[tuple[AnswerRecord, Row]]:
+        """Classify answers, in order, and give each with its call as JSON-ready data."""
         from pipeline.classify import call_rows, explain_answers
         from pipeline.preprocess import parse_answers
 
         for batch in parse_answers(self.parser, answers, batch_size=BATCH_SIZE):
             calls = call_rows(self.model, explain_answers(self.model, batch))
-            for answer, call in zip(batch.answers, calls, strict=True):
-                yield _without_call(answer), call
+            yield from zip(batch.answers, calls, strict=True)
 
     def complete(self, answers: Iterable[AnswerRecord]) -> Iterator[ClassifiedAnswer]:
         """Give answers with the calls they carry, and classify those that carry none."""
@@ -151,20 +144,17 @@ def _build_parser(lexicon_text: str, name: str) -> AnswerParser:
 @lru_cache(maxsize=2)
 def _build_errors(scheme: LabelScheme, calls: tuple[tuple[float, ...], ...]) -> CallErrors:
     """Build the errors of a model once, so that what `estimate_mix` keeps for them is found again."""
+    from pipeline.aggregate import CallErrors
+
     return CallErrors(scheme, np.array(calls, dtype=np.float64))
 
 
-def _without_call(answer: AnswerRecord) -> AnswerRecord:
+def without_call(answer: AnswerRecord) -> AnswerRecord:
     """Take an earlier call out of a record; fields that are only named like a call's are the user's own."""
+    if not answer.model_extra or answer.model_extra.keys().isdisjoint(CALL_FIELDS):
+        return answer
     try:
         earlier = split_classified(answer)
     except ValidationError:
         return answer
     return answer if earlier is None else earlier.answer
-
-
-def classify_sources(intake: Intake, model_name: str, *, progress: Callable[[int], None]) -> Iterator[Row]:
-    """Classify every answer of some sources, in order, every field kept."""
-    for n, row in enumerate(Classifier(model_name).classify_rows(intake), start=1):
-        progress(n)
-        yield row

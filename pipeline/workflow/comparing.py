@@ -53,7 +53,7 @@ def read_earlier(name: str, intake: Intake, classifier: Classifier, rule: Consen
     panels, tally = PanelsInMemory(), Tally()
     read_panels(other, classifier, panels, tally, lambda _: None)
     if other.n_answers == 0:
-        n, first = len(other.rejected), other.rejected[0]
+        n, first = len(other.rejected), other.rejected.first
         reason = f"{first.reason} (none of {n} records can be used)"
         raise BadInput(first.file, reason, where=first.locator)
     questions = tuple(map(take_verdict, aggregate_panels(panels, classifier, rule, tally)))

@@ -9,13 +9,16 @@ from pathlib import Path
 
 from pipeline.errors import BadInput, WrongUsage
 from pipeline.flat import Row
-from pipeline.ingest import ReadOptions, read_answers
+from pipeline.ingest import FIELDS, Meter, ReadOptions, read_answers
 from pipeline.output import record_format, to_json_line, write_rows
 from pipeline.schema import (
     AnswerRecord,
     Notice,
     Rejected,
 )
+from pipeline.workflow.rejections import Rejections
+
+__all__ = ["FIELDS", "Intake", "ReadOptions", "Say", "ingest_sources", "quarantine_path", "write_records"]
 
 Say = Callable[[str], None]
 
@@ -79,6 +82,8 @@ class Intake:
         Where notices go.
     n_answers
         Answers given so far.
+    meter
+        Says how much of the sources is read.
     rejected
         Records left out so far.
     notices
@@ -89,11 +94,12 @@ class Intake:
     options: ReadOptions
     say: Say
     n_answers: int = 0
-    rejected: list[Rejected] = field(default_factory=list)
+    meter: Meter = field(default_factory=Meter)
+    rejected: Rejections = field(default_factory=Rejections)
     notices: list[Notice] = field(default_factory=list)
 
     def __iter__(self) -> Iterator[AnswerRecord]:
-        for item in read_answers(self.sources, self.options):
+        for item in read_answers(self.sources, self.options, self.meter):
             if isinstance(item, AnswerRecord):
                 self.n_answers += 1
                 yield item
@@ -131,7 +137,7 @@ class Intake:
         if not self.rejected:
             return 0
         write_rows((r.model_dump() for r in self.rejected), quarantine, "jsonl")
-        n, first = len(self.rejected), self.rejected[0]
+        n, first = len(self.rejected), self.rejected.first
         where = f"{first.locator}, column {first.column}" if first.column else first.locator
         if self.n_answers == 0:
             reason = f"{first.reason} (none of {n} records can be used; all are in {quarantine})"

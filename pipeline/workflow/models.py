@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.errors import ModelError
@@ -21,9 +22,16 @@ def open_model(name: str) -> ModelFolder:
     return read_folder(find_model(name))
 
 
+def list_models() -> list[Path]:
+    """List the folders of the installed models."""
+    from pipeline.persistence import list_models
+
+    return list_models()
+
+
 def describe_models() -> list[Row]:
     """Describe the installed models: name, digest, path, training answers, sides right out of fold."""
-    from pipeline.persistence import list_models, read_folder
+    from pipeline.persistence import read_folder
 
     folders = [read_folder(path) for path in list_models()]
     return [
@@ -46,7 +54,7 @@ def verify_models(names: Sequence[str]) -> Iterator[tuple[str, str]]:
     ModelError
         At the first that is not intact.
     """
-    from pipeline.persistence import find_model, list_models, load_model, read_folder
+    from pipeline.persistence import find_model, load_model, read_folder
 
     folders = [find_model(name) for name in names] or list_models()
     if not folders:

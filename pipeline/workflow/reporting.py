@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from pipeline.aggregate import ConsensusRule, check_rule, compare_reports
+from pipeline.aggregate import ConsensusRule, build_rule, check_rule, compare_reports
 from pipeline.errors import WrongUsage
 from pipeline.folders import open_folder
 from pipeline.output import write_text
@@ -17,6 +17,17 @@ from pipeline.workflow.classifying import Classifier
 from pipeline.workflow.comparing import Earlier, read_earlier, warn_of_comparison
 from pipeline.workflow.gathering import PanelsInMemory, PanelsOnDisk, Tally, aggregate_panels, read_panels
 from pipeline.workflow.intake import Intake
+
+__all__ = [
+    "DISCLAIMER",
+    "ConsensusRule",
+    "build_rule",
+    "render_report",
+    "report_format",
+    "report_site",
+    "report_sources",
+    "write_report",
+]
 
 # What `pipeline.report.render_site` may have written: nothing else is ever replaced.
 _PAGE = re.compile(r"index(-\d+)?\.html|changes\.html|questions(/\d{5,}-[a-z0-9-]+\.html)?")
@@ -155,7 +166,7 @@ class _Task:
             warnings.append(f"{n} record{'s' * (n > 1)} could not be read: in no number here")
         comparison = None
         if earlier is not None:
-            intake.rejected += earlier.intake.rejected
+            intake.rejected.extend(earlier.intake.rejected)
             comparison = compare_reports(earlier.report, compared)
             warnings += warn_of_comparison(earlier, self.rule, self.tally.models)
         manifest = self.classifier.folder.manifest

@@ -20,7 +20,7 @@ from data.measure.coverage import (
     read_own_errors,
 )
 from pipeline.schema import LabelScheme
-from pipeline.workflow import default_scheme
+from pipeline.workflow.scheme import default_scheme
 
 ROOT = Path(__file__).parents[2]
 MANIFEST = ROOT / "models" / "default" / "manifest.json"

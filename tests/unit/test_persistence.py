@@ -955,7 +955,8 @@ from pipeline.lexicon import parse_lexicon
 from pipeline.persistence import dump_model, read_folder
 from pipeline.preprocess import AnswerParser
 from pipeline.training import count_labelled, featurise
-from pipeline.workflow import Intake, read_labelled
+from pipeline.workflow.intake import Intake
+from pipeline.workflow.training import read_labelled
 
 checkout, texts = Path(sys.argv[1]), sys.argv[2]
 manifest = read_folder(checkout / "models" / "default").manifest

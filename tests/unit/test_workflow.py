@@ -18,26 +18,12 @@ from pipeline.estimator import ClassifierConfig
 from pipeline.ingest import ReadOptions
 from pipeline.persistence import find_model, load_model, read_folder
 from pipeline.schema import AnswerRecord, LabelScheme
-from pipeline.workflow import (
-    BATCH_SIZE,
-    MAX_EXPLAINED_WORDS,
-    Classifier,
-    Intake,
-    LabelledData,
-    classify_sources,
-    default_scheme,
-    evaluate_model,
-    explain_text,
-    ingest_sources,
-    parse_scheme,
-    read_labelled,
-    read_weights,
-    render_report,
-    report_format,
-    report_sources,
-    train_model,
-    write_report,
-)
+from pipeline.workflow.classifying import BATCH_SIZE, Classifier
+from pipeline.workflow.explaining import MAX_EXPLAINED_WORDS, explain_text
+from pipeline.workflow.intake import Intake, ingest_sources
+from pipeline.workflow.reporting import render_report, report_format, report_sources, write_report
+from pipeline.workflow.scheme import default_scheme, parse_scheme
+from pipeline.workflow.training import LabelledData, evaluate_model, read_labelled, read_weights, train_model
 
 CONFIG = ClassifierConfig(min_answers=1, relevance_min_sentences=2)
 QUESTION = "Is a night guard worth it?"
@@ -176,7 +162,7 @@ def test_classifying_keeps_every_field_and_the_order(tmp_path: Path) -> None:
         for n, text in enumerate(TEXTS)
     ]
     source = write_jsonl(tmp_path / "in.jsonl", rows)
-    classified = list(classify_sources(intake_of(source), "default", progress=silent))
+    classified = [answer.to_row() for answer in Classifier("default").classify(intake_of(source))]
     assert [{name: row[name] for name in rows[0]} for row in classified] == rows
 
 
@@ -193,7 +179,7 @@ def test_the_users_own_columns_that_are_named_like_a_call_are_kept_under_another
     for names in (["side", "model"], list(own)):
         mine = {name: own[name] for name in names}
         source = write_jsonl(tmp_path / "in.jsonl", [{"question": QUESTION, "text": TEXTS[0]} | mine])
-        (row,) = classify_sources(intake_of(source), "default", progress=silent)
+        (row,) = (answer.to_row() for answer in Classifier("default").classify(intake_of(source)))
         assert {name: row[f"input_{name}"] for name in names} == mine
         assert row["side"] in {"oppose", "neutral", "support", None}
         assert row["model"].startswith("default@")
@@ -202,7 +188,7 @@ def test_the_users_own_columns_that_are_named_like_a_call_are_kept_under_another
 def test_a_column_already_named_input_side_is_not_lost_beside_one_named_side(tmp_path: Path) -> None:
     mine = {"side": "left", "input_side": "port"}
     source = write_jsonl(tmp_path / "in.jsonl", [{"question": QUESTION, "text": TEXTS[0]} | mine])
-    (row,) = classify_sources(intake_of(source), "default", progress=silent)
+    (row,) = (answer.to_row() for answer in Classifier("default").classify(intake_of(source)))
     assert {"left", "port"} <= {value for value in row.values() if isinstance(value, str)}
 
 

@@ -530,7 +530,7 @@ def test_many_questions_are_shown_one_per_line_with_their_counts(scheme: LabelSc
 
 
 def explain(**fields: Any) -> dict[str, Any]:
-    """Give what `pipeline.workflow.explain_text` gives."""
+    """Give what `pipeline.workflow.explaining.explain_text` gives."""
     place = {"field": "text", "start": 0, "end": 7}
     return {
         "stance": "cautiously_against",

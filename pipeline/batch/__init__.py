@@ -1,0 +1,41 @@
+"""Long runs: cut into blocks, spread over processes or a cluster, kept in shards, taken up again.
+
+Nothing here knows what is done with a block; `pipeline.workflow` says so.
+"""
+
+from __future__ import annotations
+
+from pipeline.batch.backends import Backend, map_in_order, open_backend
+from pipeline.batch.cache import CallCache, hash_key
+from pipeline.batch.folder import RunFolder, hash_file, open_run
+from pipeline.batch.store import (
+    Shard,
+    Store,
+    delete_block,
+    delete_shard,
+    open_store,
+    read_shard,
+    take_block,
+    write_block,
+    write_shard,
+)
+
+__all__ = [
+    "Backend",
+    "CallCache",
+    "RunFolder",
+    "Shard",
+    "Store",
+    "delete_block",
+    "delete_shard",
+    "hash_file",
+    "hash_key",
+    "map_in_order",
+    "open_backend",
+    "open_run",
+    "open_store",
+    "read_shard",
+    "take_block",
+    "write_block",
+    "write_shard",
+]

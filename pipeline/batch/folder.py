@@ -1,0 +1,159 @@
+"""The folder of an unfinished run: what it was begun with, its shards, and a lock against a second run."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.batch.store import Store, empty, open_store, sweep
+from pipeline.errors import BadInput, WrongUsage
+from pipeline.folders import name_beside
+
+RUN_SUFFIX = ".run"
+_PLAN, _NEW_PLAN, _LOCK = "run.json", "run.json.new", "lock"
+_READ_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """An open run.
+
+    Attributes
+    ----------
+    path
+        The folder, beside the output.
+    store
+        Where its shards are.
+    done
+        What the shards that were there already say of themselves, by number.
+    """
+
+    path: Path
+    store: Store
+    done: Mapping[int, Mapping[str, Any]]
+
+    def end_early(self) -> int:
+        """Return how many shards there are for a later run to take up; without any, nothing is left."""
+        n_shards = len(sweep(self.store))
+        if not n_shards:
+            self.delete()
+        return n_shards
+
+    def delete(self) -> None:
+        """Delete it: the run has ended, or is not worth taking up again."""
+        empty(self.store)
+        # The lock goes last: whoever waits for this folder finds it whole, or not at all.
+        old = name_beside(self.path)
+        self.path.rename(old)
+        shutil.rmtree(old)
+
+
+@contextmanager
+def open_run(
+    output: Path, plan: Mapping[str, Any], *, resume: bool, place: str | None, check: Callable[[Any, Any], None]
+) -> Iterator[RunFolder]:
+    """Open the run that makes a file: a new one, or with `resume` an unfinished one.
+
+    Parameters
+    ----------
+    output
+        The file that is made in the end; the folder stands beside it.
+    plan
+        What the results depend on, JSON-ready: a run is taken up again with the same plan alone.
+    resume
+        Whether to take up an unfinished run, if there is one.
+    place
+        Where the shards go; None for the folder itself.
+    check
+        Called with the earlier plan and this one where a run is taken up; raises when they differ.
+
+    Raises
+    ------
+    WrongUsage
+        When another run makes the same file, when there is an unfinished one that was not asked for, or when
+        the folder is none of a run.
+    """
+    output = output.resolve()
+    path = output.with_name(output.name + RUN_SUFFIX)
+    with _locked(path, output):
+        earlier = _read_plan(path)
+        store = open_store(place or str(path))
+        if earlier is None:
+            empty(store)
+            _write_plan(path, plan)
+            yield RunFolder(path, store, {})
+            return
+        if resume:
+            check(earlier, plan)
+        done = sweep(store)
+        if done and not resume:
+            raise WrongUsage(
+                f"{output}: an unfinished run is in {path}: go on with --resume, or delete that folder to begin anew"
+            )
+        if not resume:
+            _write_plan(path, plan)
+        yield RunFolder(path, store, done)
+
+
+@contextmanager
+def _locked(path: Path, output: Path) -> Iterator[None]:
+    """Hold the folder's lock; the system lets go of it however the run ends."""
+    while True:
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            lock = (path / _LOCK).open("ab")
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise WrongUsage(f"{path}: cannot be written ({error.strerror})") from error
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise WrongUsage(f"{output}: another run is making it: wait for its end, or name another -o") from error
+            # Between opening and locking, the run that held it may have ended and deleted its folder.
+            if not (path / _LOCK).exists() or not os.path.samestat(os.fstat(lock.fileno()), (path / _LOCK).stat()):
+                continue
+            yield
+            return
+
+
+def _read_plan(path: Path) -> Any:
+    """Return the plan of the run in a folder; None where there is none yet."""
+    try:
+        return json.loads((path / _PLAN).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        others = sorted(entry.name for entry in os.scandir(path) if entry.name != _LOCK and ".new-" not in entry.name)
+        if others:
+            raise WrongUsage(
+                f"{path}: holds {others[0]} and is no folder of a run: move it, or name another -o"
+            ) from None
+        return None
+    except ValueError as error:
+        raise BadInput(str(path / _PLAN), "is damaged: delete the folder to begin anew") from error
+
+
+def _write_plan(path: Path, plan: Mapping[str, Any]) -> None:
+    new = path / _NEW_PLAN
+    with new.open("w", encoding="utf-8") as file:
+        json.dump(plan, file, ensure_ascii=False, indent=2)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path / _PLAN)
+
+
+def hash_file(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(_READ_BYTES):
+            digest.update(piece)
+    return digest.hexdigest()

@@ -1,0 +1,215 @@
+"""Where the shards of a run are kept: a folder, or an object store that fsspec knows.
+
+A shard is written by the one who worked it out, whole or not at all, and says of itself how long it is and
+what is in it, so that neither half a shard nor a lost count is ever taken for a whole one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+from pipeline.errors import BadInput, WrongUsage
+from pipeline.folders import name_beside
+
+_SHARD, _BLOCK, _UNFINISHED = ".shard", ".block", ".new"
+
+
+class Store(Protocol):
+    """Named pieces of bytes, of which each appears whole."""
+
+    def put(self, name: str, data: bytes, *, is_durable: bool = True) -> None:
+        """Write a piece; a durable one outlives the machine's being switched off."""
+        ...
+
+    def open(self, name: str) -> IO[bytes]:
+        """Open a piece for reading."""
+        ...
+
+    def names(self) -> list[str]:
+        """Return the names of all pieces, sorted."""
+        ...
+
+    def delete(self, name: str) -> None:
+        """Delete a piece, if it is there."""
+        ...
+
+
+class FolderStore:
+    """A store in a folder of this machine, or of a file system that several machines share."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def put(self, name: str, data: bytes, *, is_durable: bool = True) -> None:
+        """Write a piece, see `Store`."""
+        new = name_beside(self._folder / f"{name}{_UNFINISHED}")
+        try:
+            with new.open("xb") as file:
+                file.write(data)
+                if is_durable:
+                    file.flush()
+                    os.fsync(file.fileno())
+            new.replace(self._folder / name)
+        finally:
+            new.unlink(missing_ok=True)
+
+    def open(self, name: str) -> IO[bytes]:
+        """Open a piece, see `Store`."""
+        return (self._folder / name).open("rb")
+
+    def names(self) -> list[str]:
+        """List the pieces, see `Store`."""
+        return sorted(entry.name for entry in os.scandir(self._folder))
+
+    def delete(self, name: str) -> None:
+        """Delete a piece, see `Store`."""
+        (self._folder / name).unlink(missing_ok=True)
+
+
+class ObjectStore:
+    """A store that fsspec opens, such as ``s3://bucket/run``; an object is put whole by one request."""
+
+    def __init__(self, url: str) -> None:
+        self._files, self._root = _open_file_system(url)
+        self._files.makedirs(self._root, exist_ok=True)
+
+    def put(self, name: str, data: bytes, *, is_durable: bool = True) -> None:  # noqa: ARG002 - objects are durable
+        """Write a piece, see `Store`."""
+        self._files.pipe_file(f"{self._root}/{name}", data)
+
+    def open(self, name: str) -> IO[bytes]:
+        """Open a piece, see `Store`."""
+        opened: IO[bytes] = self._files.open(f"{self._root}/{name}", "rb")
+        return opened
+
+    def names(self) -> list[str]:
+        """List the pieces, see `Store`."""
+        # Other clients write here too: what was listed before says nothing.
+        self._files.invalidate_cache()
+        with suppress(FileNotFoundError):
+            return sorted(path.rpartition("/")[2] for path in self._files.ls(self._root, detail=False))
+        return []
+
+    def delete(self, name: str) -> None:
+        """Delete a piece, see `Store`."""
+        if self._files.exists(f"{self._root}/{name}"):
+            self._files.rm_file(f"{self._root}/{name}")
+
+
+def _open_file_system(url: str) -> tuple[Any, str]:
+    try:
+        from fsspec.core import url_to_fs
+    except ImportError as error:
+        raise WrongUsage(f"{url}: needs fsspec: pip install 'medstance[dask]'") from error
+    try:
+        files, root = url_to_fs(url)
+    except (ImportError, ValueError) as error:
+        raise WrongUsage(f"{url}: cannot be opened ({error})") from error
+    return files, str(root).rstrip("/")
+
+
+def open_store(place: str) -> Store:
+    """Open a store: an address with ``://`` by fsspec, anything else is a folder."""
+    return ObjectStore(place) if "://" in place else FolderStore(Path(place))
+
+
+# ---------------------------------------------------------------- shards and blocks
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A block of results.
+
+    Attributes
+    ----------
+    number
+        Its place in the run, from 0.
+    summary
+        What is in it, JSON-ready.
+    content
+        The results as they stand in the output.
+    """
+
+    number: int
+    summary: Mapping[str, Any]
+    content: bytes
+
+
+def write_shard(store: Store, shard: Shard) -> None:
+    """Write a shard: a line of JSON that says what it is, then its content."""
+    head = {"size": len(shard.content), "summary": shard.summary}
+    store.put(_name(shard.number, _SHARD), json.dumps(head).encode() + b"\n" + shard.content)
+
+
+def read_shard(store: Store, number: int) -> Shard:
+    """Read a shard.
+
+    Raises
+    ------
+    BadInput
+        When it is cut off or otherwise damaged.
+    """
+    name = _name(number, _SHARD)
+    with store.open(name) as file:
+        try:
+            head = json.loads(file.readline())
+            size, summary = head["size"], dict(head["summary"])
+        except (ValueError, KeyError, TypeError):
+            size, summary = -1, {}
+        content = file.read()
+    if len(content) != size:
+        raise BadInput(name, "is damaged: go on with --resume, which makes it anew")
+    return Shard(number, summary, content)
+
+
+def write_block(store: Store, number: int, content: bytes) -> None:
+    """Write a block of input for whoever works it out."""
+    store.put(_name(number, _BLOCK), content, is_durable=False)
+
+
+def take_block(store: Store, number: int) -> bytes:
+    """Read a block of input."""
+    with store.open(_name(number, _BLOCK)) as file:
+        return file.read()
+
+
+def delete_block(store: Store, number: int) -> None:
+    """Delete a block of input whose shard is written."""
+    store.delete(_name(number, _BLOCK))
+
+
+def delete_shard(store: Store, number: int) -> None:
+    """Delete a shard that went to its reader."""
+    store.delete(_name(number, _SHARD))
+
+
+def sweep(store: Store) -> dict[int, Mapping[str, Any]]:
+    """Delete what an ended run left unfinished, and return what the whole shards say of themselves, by number."""
+    whole: dict[int, Mapping[str, Any]] = {}
+    for name in store.names():
+        if name.endswith(_SHARD):
+            number = int(name.removesuffix(_SHARD))
+            try:
+                whole[number] = read_shard(store, number).summary
+            except BadInput:
+                store.delete(name)
+        elif name.endswith(_BLOCK) or _UNFINISHED in name:
+            store.delete(name)
+    return whole
+
+
+def empty(store: Store) -> None:
+    """Delete every piece of a run."""
+    for name in store.names():
+        if name.endswith((_SHARD, _BLOCK)) or _UNFINISHED in name:
+            store.delete(name)
+
+
+def _name(number: int, ending: str) -> str:
+    return f"{number:08d}{ending}"

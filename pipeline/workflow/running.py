@@ -1,0 +1,429 @@
+"""A run of ``stance classify``: any number of answers, in bounded memory, taken up again where it was cut off."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import IO, Any
+
+from pydantic_core import from_json
+
+from pipeline.batch import (
+    Store,
+    delete_shard,
+    hash_file,
+    map_in_order,
+    open_backend,
+    open_run,
+    open_store,
+    read_shard,
+    write_block,
+)
+from pipeline.blocks import cut_blocks
+from pipeline.compression import open_compressor, split_suffix
+from pipeline.errors import BadInput, ModelError, WrongUsage
+from pipeline.flat import Row
+from pipeline.ingest import STDIN, list_files
+from pipeline.output import open_whole, record_format, write_flat, write_text
+from pipeline.schema import AnswerRecord
+from pipeline.workflow.intake import Intake
+from pipeline.workflow.models import list_models, open_model
+from pipeline.workflow.shards import ClassifyTask, classify_block, render_block
+
+MAX_BLOCK_ANSWERS = 2048
+MAX_BLOCK_CHARS = 4_000_000
+MANIFEST_SUFFIX = ".manifest.json"
+_ANEW = "name the same again, or leave out --resume and delete the folder of the run"
+_MEANINGS = {
+    "versions": "version of medstance, Python or a library",
+    "inputs": "order of its sources",
+    "reading": "--kind, --encoding or --column",
+    "output": "format or compression",
+    "shards": "place or size of shards",
+}
+_VERSIONED = ("medstance", "numpy", "scipy", "spacy")
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How a run is done: nothing here changes a byte of its result.
+
+    Attributes
+    ----------
+    n_jobs
+        Processes of this machine.
+    resume
+        Whether to take up an unfinished run, if there is one.
+    cache
+        Folder of the cache; None without one.
+    backend
+        ``local`` or ``dask``.
+    scheduler
+        Address of the Dask scheduler.
+    place
+        Where the shards go: a folder or an address for fsspec; None for the folder of the run.
+    """
+
+    n_jobs: int = 1
+    resume: bool = False
+    cache: Path | None = None
+    backend: str = "local"
+    scheduler: str | None = None
+    place: str | None = None
+
+
+@dataclass
+class RunSummary:
+    """What a run came to.
+
+    Attributes
+    ----------
+    model
+        Full name of the model.
+    n_answers, n_abstained
+        Answers classified, and those of them whose call counts in no share.
+    stances
+        The others, by stance.
+    n_cached, n_resumed
+        Answers that the cache knew, and those that an earlier run had classified.
+    manifest
+        The file that says all of this and what the run was made of; None without one.
+    """
+
+    model: str
+    n_answers: int = 0
+    n_abstained: int = 0
+    stances: Counter[str] = field(default_factory=Counter)
+    n_cached: int = 0
+    n_resumed: int = 0
+    manifest: Path | None = None
+
+    def add(self, shard: Mapping[str, Any]) -> None:
+        """Add what a shard says of itself."""
+        self.n_answers += shard["n_answers"]
+        self.n_abstained += shard["n_abstained"]
+        self.stances.update(shard["stances"])
+
+    def to_row(self) -> dict[str, Any]:
+        """Return it as JSON-ready data."""
+        return {
+            "model": self.model,
+            "n_answers": self.n_answers,
+            "n_abstained": self.n_abstained,
+            "stances": dict(self.stances),
+            "n_cached": self.n_cached,
+            "n_resumed": self.n_resumed,
+            "manifest": None if self.manifest is None else str(self.manifest),
+        }
+
+
+def describe_run(summary: RunSummary, seconds: float) -> str:
+    """Say in two lines what a run came to.
+
+    Examples
+    --------
+    >>> summary = RunSummary("default@0123", 4, 1, Counter({"against": 2, "supportive": 1}))
+    >>> print(describe_run(summary, 2.0))
+    4 answers classified in 2.0 s, 2 a second
+    against 2 (50.0 %), supportive 1 (25.0 %), abstained 1 (25.0 %)
+    """
+    n = summary.n_answers
+    known = [(summary.n_resumed, "kept from before"), (summary.n_cached, "from the cache")]
+    aside = "".join(f", {count} {what}" for count, what in known if count)
+    rate = (n - summary.n_resumed) / max(seconds, 1e-9)
+    first = f"{n} answer{'' if n == 1 else 's'} classified in {seconds:.1f} s, {rate:.0f} a second{aside}"
+    shares = [*summary.stances.items(), ("abstained", summary.n_abstained)]
+    return f"{first}\n" + ", ".join(
+        f"{name} {count} ({count / max(n, 1):.1%})".replace("%", " %") for name, count in shares
+    )
+
+
+Progress = Callable[[int, float | None], None]
+"""Called with the answers done and the share of the input that they are, None where that is not known."""
+
+
+def classify_sources(
+    intake: Intake,
+    model_name: str,
+    output: Path | None,
+    format_name: str | None,
+    quarantine: Path,
+    options: RunOptions,
+    *,
+    progress: Progress,
+) -> RunSummary:
+    """Classify the answers of some sources into a file, or to standard output.
+
+    Parameters
+    ----------
+    intake
+        The sources.
+    model_name
+        An installed model's name or a model folder.
+    output
+        Where to; None for standard output.
+    format_name
+        "jsonl", "csv", "tsv" or "parquet"; None to go by the file's name, or for "jsonl" on standard output.
+    quarantine
+        Where bad records go, should there be no good one.
+    options
+        How.
+    progress
+        Called now and then.
+
+    Returns
+    -------
+    RunSummary
+        What it came to.
+
+    Raises
+    ------
+    WrongUsage
+        When another run makes the same file, when there is an unfinished run that was not asked for, or when
+        one cannot be taken up.
+    BadInput
+        When a source cannot be read, or changed while or since it was read.
+    ModelError
+        When the model is missing or damaged, or another one than the unfinished run's.
+    """
+    if format_name is None:
+        format_name = "jsonl" if output is None else record_format(str(output))
+    run = _Run(intake, model_name, format_name, options, progress)
+    if output is None or (output.exists() and not output.is_file() and not output.is_dir()):
+        run.stream(output, quarantine)
+    else:
+        run.make(output, quarantine)
+    return run.summary
+
+
+class _Run:
+    """One run, from its sources to its output."""
+
+    def __init__(
+        self, intake: Intake, model_name: str, format_name: str, options: RunOptions, progress: Progress
+    ) -> None:
+        self._intake = intake
+        self._n_blocks = 0
+        self._format = format_name
+        self._options = options
+        self._progress = progress
+        self._model_name = model_name
+        self._folder = open_model(model_name)
+        self.summary = RunSummary(self._folder.full_name)
+
+    # ------------------------------------------------------------ to a stream
+
+    def stream(self, output: Path | None, quarantine: Path) -> None:
+        """Write to standard output or to a pipe; there is nothing to take up again."""
+        if self._options.resume:
+            raise WrongUsage("--resume: only a run that makes a file can be taken up again: name one with -o")
+        with tempfile.TemporaryDirectory(prefix="stance-") as folder, _opened(output) as file:
+            place = self._options.place or folder
+            store = open_store(place)
+            with closing(self._classify(store, place, {}, codec=None)) as numbers:
+                if self._format == "jsonl":
+                    for number in numbers:
+                        file.write(read_shard(store, number).content)
+                        file.flush()
+                        delete_shard(store, number)
+                else:
+                    made = list(numbers)
+                    write_flat(lambda: _read_rows(store, made), file, self._format)
+            self._check_end(quarantine)
+
+    # ------------------------------------------------------------ to a file
+
+    def make(self, output: Path, quarantine: Path) -> None:
+        """Write to a file, by way of a folder of shards that outlives an interruption."""
+        if output.is_dir():
+            raise WrongUsage(f"{output}: is a folder: name a file")
+        if self._options.resume and STDIN in self._intake.sources:
+            raise WrongUsage("--resume: standard input cannot be read a second time: name a file")
+        codec = split_suffix(output.name)[1]
+        files = list_files(self._intake.sources)
+        stats = _stat_files(files)
+        plan = self._plan(files, output, codec)
+        place = self._options.place
+        with open_run(output, plan, resume=self._options.resume, place=place, check=_check_plan) as run:
+            try:
+                shard_codec = codec if self._format == "jsonl" else None
+                made = self._classify(run.store, place or str(run.path), run.done, codec=shard_codec)
+                with closing(made):
+                    for _ in made:
+                        pass
+                self._check_end(quarantine)
+                _check_unchanged(files, stats)
+                digest, size = self._join(run.store, output, codec)
+            except BaseException:
+                n_shards = run.end_early()
+                if n_shards:
+                    self._intake.say(f"what was classified is kept in {run.path}: go on with --resume")
+                raise
+            counts = {
+                "n_answers": self.summary.n_answers,
+                "n_quarantined": len(self._intake.rejected),
+                "n_abstained": self.summary.n_abstained,
+                "stances": dict(self.summary.stances),
+            }
+            manifest = {**plan, "output": {**plan["output"], "bytes": size, "sha256": digest}, "counts": counts}
+            self.summary.manifest = output.with_name(output.name + MANIFEST_SUFFIX)
+            write_text(self.summary.manifest, json.dumps(manifest, ensure_ascii=False, indent=2) + "\n")
+            run.delete()
+
+    def _plan(self, files: Sequence[str], output: Path, codec: str | None) -> dict[str, Any]:
+        """Say what the result depends on."""
+        options = self._intake.options
+        return {
+            "versions": {name: version(name) for name in _VERSIONED} | {"python": platform.python_version()},
+            "model": {"name": self.summary.model, "sha256": hash_file(self._folder.path / "manifest.json")},
+            "inputs": [_describe(file) for file in files],
+            "reading": {"kind": options.kind, "encoding": options.encoding, "columns": dict(options.columns)},
+            "output": {"file": output.name, "format": self._format, "codec": codec},
+            "shards": {"place": self._options.place, "answers": MAX_BLOCK_ANSWERS, "chars": MAX_BLOCK_CHARS},
+        }
+
+    def _join(self, store: Store, output: Path, codec: str | None) -> tuple[str, int]:
+        """Write the output of its shards; return its SHA-256 and its length."""
+        numbers = range(self._n_blocks)
+        with open_whole(output) as file:
+            hashed = _Hashed(file)
+            if self._format == "jsonl":
+                for number in numbers:
+                    hashed.write(read_shard(store, number).content)
+            elif codec is None:
+                write_flat(lambda: _read_rows(store, numbers), hashed, self._format)
+            else:
+                with open_compressor(hashed, codec) as compressed:
+                    write_flat(lambda: _read_rows(store, numbers), compressed, self._format)
+        return hashed.digest.hexdigest(), hashed.size
+
+    # ------------------------------------------------------------ both
+
+    def _classify(
+        self, store: Store, place: str, done: Mapping[int, Mapping[str, Any]], *, codec: str | None
+    ) -> Generator[int]:
+        """See to it that every block has a shard; give their numbers, in order where none was there."""
+        options = self._options
+        task = ClassifyTask(
+            model=self._find_by(),
+            full_name=self.summary.model,
+            place=place,
+            codec=codec,
+            cache=None if options.cache is None else str(options.cache.resolve()),
+        )
+        with open_backend(options.backend, n_jobs=options.n_jobs, scheduler=options.scheduler) as backend:
+            calls = self._calls(task, store, done, in_memory=backend.capacity == 0)
+            for number, shard, n_cached in map_in_order(backend, classify_block, calls):
+                self.summary.add(shard)
+                self.summary.n_cached += n_cached
+                self._advance()
+                yield number
+
+    def _find_by(self) -> str:
+        """Say how a worker finds the model: an installed one by its name, wherever that machine has it."""
+        path = self._folder.path
+        is_installed = self._options.backend == "dask" and path in list_models()
+        return path.name if is_installed else str(path.resolve())
+
+    def _calls(
+        self, task: ClassifyTask, store: Store, done: Mapping[int, Mapping[str, Any]], *, in_memory: bool
+    ) -> Iterator[tuple[ClassifyTask, int, Sequence[AnswerRecord] | None]]:
+        """Read the blocks, and give the call that makes the shard of each that has none."""
+        blocks = cut_blocks(self._intake, lambda a: len(a.text), max_items=MAX_BLOCK_ANSWERS, max_size=MAX_BLOCK_CHARS)
+        for number, answers in enumerate(blocks):
+            self._n_blocks = number + 1
+            if number in done:
+                self.summary.add(done[number])
+                self.summary.n_resumed += len(answers)
+                self._advance()
+            elif in_memory:
+                yield task, number, answers
+            else:
+                # Rows travel by the store, not from process to process.
+                write_block(store, number, render_block(answers))
+                yield task, number, None
+
+    def _advance(self) -> None:
+        share, n_read = self._intake.meter.share, self._intake.n_answers
+        done = None if share is None or not n_read else share * self.summary.n_answers / n_read
+        self._progress(self.summary.n_answers, done)
+
+    def _check_end(self, quarantine: Path) -> None:
+        """Raise if there were none but bad records, before anything takes the output's name."""
+        if self._intake.n_answers == 0:
+            self._intake.close(quarantine)
+
+
+@contextmanager
+def _opened(output: Path | None) -> Iterator[IO[bytes]]:
+    """Give standard output, or a pipe or a device, which can only be written to as it is."""
+    if output is None:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+    else:
+        with open_whole(output) as file:
+            yield file
+
+
+class _Hashed:
+    """A file that is hashed and counted as it is written."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.digest = hashlib.sha256()
+        self.size = 0
+
+    def write(self, data: bytes) -> int:
+        self.digest.update(data)
+        self.size += len(data)
+        return self._file.write(data)
+
+
+def _read_rows(store: Store, numbers: Sequence[int]) -> Iterator[Row]:
+    for number in numbers:
+        for line in read_shard(store, number).content.splitlines():
+            yield from_json(line)
+
+
+def _describe(file: str) -> dict[str, Any]:
+    if file == STDIN:
+        return {"file": STDIN}
+    return {"file": file, "bytes": Path(file).stat().st_size, "sha256": hash_file(Path(file))}
+
+
+def _stat_files(files: Sequence[str]) -> list[tuple[int, int] | None]:
+    """Return what changes when a file is written to; None for standard input."""
+    stats = [None if file == STDIN else Path(file).stat() for file in files]
+    return [None if stat is None else (stat.st_size, stat.st_mtime_ns) for stat in stats]
+
+
+def _check_unchanged(files: Sequence[str], stats: Sequence[tuple[int, int] | None]) -> None:
+    for file, before, now in zip(files, stats, _stat_files(files), strict=True):
+        if before != now:
+            raise BadInput(file, "changed while it was read: begin anew")
+
+
+def _check_plan(earlier: Any, plan: Mapping[str, Any]) -> None:
+    """Raise when a run cannot be taken up, and say what has changed since it was begun."""
+    known = earlier if isinstance(earlier, dict) else {}
+    if known.get("model") != plan["model"]:
+        was = (known.get("model") or {}).get("name")
+        raise ModelError(f"the run was begun with {was}, not with {plan['model']['name']}: {_ANEW}")
+    before = {source["file"]: source for source in known.get("inputs", ())}
+    for source in plan["inputs"]:
+        if before.pop(source["file"], None) != source:
+            raise BadInput(source["file"], f"is not what it was when the run was begun: {_ANEW}")
+    if before:
+        raise BadInput(next(iter(before)), f"was read by the run and is not named now: {_ANEW}")
+    for name, value in plan.items():
+        if known.get(name) != value:
+            raise WrongUsage(f"--resume: the run was begun with another {_MEANINGS[name]}: {_ANEW}")

@@ -1,0 +1,145 @@
+"""A block of answers to a shard of classified ones: the part of a run that any process can do."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from pydantic_core import from_json, to_json
+
+from pipeline.batch import CallCache, Shard, delete_block, hash_key, open_store, take_block, write_shard
+from pipeline.compression import compress
+from pipeline.errors import ModelError
+from pipeline.flat import Row
+from pipeline.schema import CALL_FIELDS, AnswerRecord, join_call
+from pipeline.workflow.classifying import Classifier, without_call
+
+# A parser is no place for two threads at a time, and a worker of a cluster may have several.
+_ONE_AT_A_TIME = threading.Lock()
+
+
+@dataclass(frozen=True)
+class ClassifyTask:
+    """What every block of a run has in common.
+
+    Attributes
+    ----------
+    model
+        A model's name or folder, as the worker finds it.
+    full_name
+        Its name and digest: a worker that finds another model refuses.
+    place
+        The store of the shards.
+    codec
+        How shards are compressed; None for not at all.
+    cache
+        Folder of the cache; None without one.
+    """
+
+    model: str
+    full_name: str
+    place: str
+    codec: str | None = None
+    cache: str | None = None
+
+
+def classify_block(
+    task: ClassifyTask, number: int, answers: Sequence[AnswerRecord] | None = None
+) -> tuple[int, Mapping[str, Any], int]:
+    """Classify a block and write its shard.
+
+    Parameters
+    ----------
+    task
+        Of the run.
+    number
+        The block's place in the run.
+    answers
+        The block; None where it is in the store.
+
+    Returns
+    -------
+    number
+        The block's.
+    summary
+        What the shard holds: `n_answers`, `n_abstained`, and `stances`, of those that did not abstain.
+    n_cached
+        How many of them the cache knew.
+
+    Raises
+    ------
+    ModelError
+        When the model here is not that of the run.
+    """
+    store = open_store(task.place)
+    block = read_block(take_block(store, number)) if answers is None else answers
+    with _ONE_AT_A_TIME:
+        lines, summary, n_cached = _classify(task, block)
+    content = b"".join(lines)
+    if task.codec is not None:
+        content = compress(content, task.codec)
+    write_shard(store, Shard(number, summary, content))
+    if answers is None:
+        delete_block(store, number)
+    return number, summary, n_cached
+
+
+def render_block(answers: Sequence[AnswerRecord]) -> bytes:
+    """Render a block of answers for the store, as JSON lines."""
+    return b"\n".join(map(to_json, answers))
+
+
+def read_block(content: bytes) -> list[AnswerRecord]:
+    """Read what `render_block` gave."""
+    return [AnswerRecord.model_validate_json(line) for line in content.split(b"\n")]
+
+
+def _classify(task: ClassifyTask, block: Sequence[AnswerRecord]) -> tuple[list[bytes], dict[str, Any], int]:
+    classifier = _load(task.model)
+    if classifier.folder.full_name != task.full_name:
+        found, path = classifier.folder.full_name, classifier.folder.path
+        raise ModelError(f"{path}: is {found}, the run's model is {task.full_name}: the same must be on every worker")
+    calls, n_cached = (
+        ([call for _, call in classifier.call(block)], 0)
+        if task.cache is None
+        else _call_cached(classifier, task.full_name, block, Path(task.cache))
+    )
+    called = Counter(call["stance"] for call in calls if not call["abstained"])
+    summary = {
+        "n_answers": len(block),
+        "n_abstained": len(block) - called.total(),
+        "stances": {name: called[name] for name in classifier.scheme.names},
+    }
+    return [_render_line(answer, call) for answer, call in zip(block, calls, strict=True)], summary, n_cached
+
+
+def _call_cached(
+    classifier: Classifier, model: str, block: Sequence[AnswerRecord], folder: Path
+) -> tuple[list[Row], int]:
+    """Call the answers that the cache does not know, and keep the calls."""
+    keys = [hash_key(model, a.question, a.proposition, a.headline, a.text) for a in block]
+    with CallCache(folder) as cache:
+        known = cache.get(keys)
+        # An answer that stands in the block twice is called once.
+        new = {key: answer for key, answer in zip(keys, block, strict=True) if key not in known}
+        found = {key: to_json(call) for key, (_, call) in zip(new, classifier.call(new.values()), strict=True)}
+        cache.put(found)
+    return [from_json((known | found)[key]) for key in keys], len(block) - len(found)
+
+
+def _render_line(answer: AnswerRecord, call: Row) -> bytes:
+    answer = without_call(answer)
+    if not answer.model_extra or answer.model_extra.keys().isdisjoint(CALL_FIELDS):
+        # Two JSON objects without a name in common are joined as text, far faster than as data.
+        return to_json(answer)[:-1] + b"," + to_json(call)[1:] + b"\n"
+    return to_json(join_call(answer.to_row(), call)) + b"\n"
+
+
+@lru_cache(maxsize=1)
+def _load(model: str) -> Classifier:
+    return Classifier(model)
