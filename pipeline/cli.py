@@ -330,13 +330,12 @@ def classify(
             progress=progress,
         )
     seconds = time.monotonic() - start
-    n_rejected = intake.close(left_out)
     if as_json:
-        row = summary.to_row() | {"n_quarantined": n_rejected, "seconds": round(seconds, 2)}
+        row = summary.to_row() | {"seconds": round(seconds, 2)}
         (_print_json if output is not None else _say_json)(row)
     else:
         _say(describe_run(summary, seconds))
-    _finish(n_rejected)
+    _finish(summary.n_quarantined)
 
 
 @app.command()

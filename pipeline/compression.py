@@ -6,7 +6,7 @@ import gzip
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import PurePath
-from typing import IO, Any
+from typing import IO, Any, cast
 
 CODECS = {".gz": "gzip", ".zst": "zstd"}
 
@@ -30,7 +30,7 @@ def compress(data: bytes, codec: str) -> bytes:
         return gzip.compress(data, mtime=0)
     import pyarrow as pa
 
-    packed: bytes = pa.compress(data, codec=codec, asbytes=True)
+    packed: bytes = cast("Any", pa).compress(data, codec=codec, asbytes=True)
     return packed
 
 
@@ -43,7 +43,8 @@ def open_compressor(file: IO[bytes], codec: str) -> Iterator[Any]:
         return
     import pyarrow as pa
 
-    with pa.CompressedOutputStream(pa.PythonFile(_KeptOpen(file), mode="w"), codec) as packed:
+    kept: Any = _KeptOpen(file)
+    with cast("Any", pa).CompressedOutputStream(pa.PythonFile(kept, mode="w"), codec) as packed:
         yield packed
 
 

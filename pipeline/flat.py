@@ -15,6 +15,7 @@ from typing import Any, Protocol
 Row = Mapping[str, Any]
 
 LIST_FIELDS = ("evidence", "gold_evidence")
+_PLAIN = (str, int, float, type(None))
 _OWN_COLUMN = "source.locator"
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
 
@@ -22,7 +23,7 @@ _FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
 class Writable(Protocol):
     """Anything text can be written to."""
 
-    def write(self, text: str, /) -> int:
+    def write(self, text: str, /) -> object:
         """Write some text."""
 
 
@@ -36,7 +37,10 @@ def flatten(row: Row, prefix: str = "") -> dict[str, Any]:
     """
     flat: dict[str, Any] = {}
     for name, value in row.items():
-        if isinstance(value, Mapping):
+        # Most values are plain, and to tell a mapping is slow.
+        if isinstance(value, _PLAIN):
+            flat[f"{prefix}{name}"] = value
+        elif isinstance(value, Mapping):
             flat |= flatten(value, f"{prefix}{name}.")
         elif isinstance(value, list | tuple):
             flat[f"{prefix}{name}"] = json.dumps(value, ensure_ascii=False)

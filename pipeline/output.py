@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any, Protocol, cast
 
 from pydantic_core import from_json, to_json
 
@@ -77,8 +77,16 @@ def _find_codec(path: str, format_name: str) -> str | None:
 
 
 @contextmanager
-def open_whole(path: Path) -> Iterator[IO[bytes]]:
+def open_whole(path: Path, *, workshop: Path | None = None) -> Iterator[IO[bytes]]:
     """Open a file for writing that takes its name only when the block ends well and all of it is on the disk.
+
+    Parameters
+    ----------
+    path
+        The file.
+    workshop
+        A folder in which it is made, if that is on the same file system: what is left of a run that is killed
+        is then found there. None for the file's own folder, under a hidden name.
 
     Raises
     ------
@@ -99,7 +107,7 @@ def open_whole(path: Path) -> Iterator[IO[bytes]]:
     except OSError as error:
         raise WrongUsage(f"{shown}: cannot be written ({error.strerror})") from error
     # Named before it is made: whenever the run is interrupted, there is a name to clean up by.
-    new = name_beside(path)
+    new = name_beside(path if workshop is None or not _share_disk(workshop, path.parent) else workshop / path.name)
     try:
         try:
             file = new.open("xb")
@@ -115,13 +123,17 @@ def open_whole(path: Path) -> Iterator[IO[bytes]]:
         new.unlink(missing_ok=True)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a text file, UTF-8, whole or not at all."""
-    with open_whole(path) as file:
+def _share_disk(one: Path, other: Path) -> bool:
+    return one.stat().st_dev == other.stat().st_dev
+
+
+def write_text(path: Path, text: str, *, workshop: Path | None = None) -> None:
+    """Write a text file, UTF-8, whole or not at all; `workshop` as in `open_whole`."""
+    with open_whole(path, workshop=workshop) as file:
         file.write(text.encode())
 
 
-def write_rows(rows: Iterable[Row], path: Path | None, format_name: str) -> int:
+def write_rows(rows: Iterable[Row], path: Path | None, format_name: str, *, workshop: Path | None = None) -> int:
     """Write records to a file, compressed when its name ends so, or to standard output.
 
     Parameters
@@ -133,6 +145,8 @@ def write_rows(rows: Iterable[Row], path: Path | None, format_name: str) -> int:
     format_name
         "jsonl", "csv", "tsv" or "parquet". The flat formats take the columns of all records, in order of
         first appearance; until these are known, the records wait in a temporary file in the folder of `path`.
+    workshop
+        See `open_whole`.
 
     Returns
     -------
@@ -149,7 +163,10 @@ def write_rows(rows: Iterable[Row], path: Path | None, format_name: str) -> int:
         sys.stdout.buffer.flush()
         return count
     codec = _find_codec(str(path), format_name)
-    with open_whole(path) as file, nullcontext(file) if codec is None else open_compressor(file, codec) as sink:
+    with (
+        open_whole(path, workshop=workshop) as file,
+        nullcontext(file) if codec is None else open_compressor(file, codec) as sink,
+    ):
         return _write(rows, sink, format_name, _spool_folder(path))
 
 
@@ -175,8 +192,8 @@ def write_flat(read: Callable[[], Iterable[Row]], file: Sink, format_name: str, 
     """
     if format_name == "parquet":
         return _write_parquet(read, file, block_rows)
-    delimiter = _DELIMITERS[format_name]
-    return write_table(read(), collect_columns(read()), _TextOver(file), delimiter)
+    columns = collect_columns(read())
+    return write_table(read(), columns, _TextOver(file), _DELIMITERS[format_name])
 
 
 def to_json_line(row: Row) -> str:
@@ -193,7 +210,7 @@ def _write(rows: Iterable[Row], file: Sink, format_name: str, folder: Path | Non
 
         def read() -> Iterator[Row]:
             spool.seek(0)
-            return map(from_json, spool)
+            yield from map(from_json, spool)
 
         return write_flat(read, file, format_name)
 
@@ -228,7 +245,7 @@ def _write_parquet(read: Callable[[], Iterable[Row]], file: Sink, block_rows: in
 
     schema = pa.schema([(name, _find_type(values)) for name, values in _sample_columns(read()).items()])
     count = 0
-    with pq.ParquetWriter(file, schema) as writer:
+    with pq.ParquetWriter(cast("IO[bytes]", file), schema) as writer:
         for block in _cut_blocks(read(), block_rows):
             arrays = [_to_array([row.get(field.name) for row in block], field.type) for field in schema]
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema))

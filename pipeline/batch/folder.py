@@ -6,16 +6,14 @@ import fcntl
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline.batch.store import Store, empty, open_store, sweep
 from pipeline.errors import BadInput, WrongUsage
-from pipeline.folders import name_beside
 
 RUN_SUFFIX = ".run"
 _PLAN, _NEW_PLAN, _LOCK = "run.json", "run.json.new", "lock"
@@ -50,10 +48,13 @@ class RunFolder:
     def delete(self) -> None:
         """Delete it: the run has ended, or is not worth taking up again."""
         empty(self.store)
-        # The lock goes last: whoever waits for this folder finds it whole, or not at all.
-        old = name_beside(self.path)
-        self.path.rename(old)
-        shutil.rmtree(old)
+        # The lock goes last: cut off here, too, the folder is one of a run.
+        names = sorted((entry.name for entry in os.scandir(self.path)), key=lambda name: (name == _LOCK, name))
+        for name in names:
+            (self.path / name).unlink(missing_ok=True)
+        # Another run may have begun in that very moment.
+        with suppress(OSError):
+            self.path.rmdir()
 
 
 @contextmanager

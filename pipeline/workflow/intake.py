@@ -126,8 +126,15 @@ class Intake:
         if self.n_answers == 0:
             self.close(quarantine)
 
-    def close(self, quarantine: Path) -> int:
+    def close(self, quarantine: Path, *, workshop: Path | None = None) -> int:
         """Write the quarantine file if any record was left out, and return how many were.
+
+        Parameters
+        ----------
+        quarantine
+            Where to.
+        workshop
+            See `pipeline.output.open_whole`.
 
         Raises
         ------
@@ -136,7 +143,7 @@ class Intake:
         """
         if not self.rejected:
             return 0
-        write_rows((r.model_dump() for r in self.rejected), quarantine, "jsonl")
+        write_rows((r.model_dump() for r in self.rejected), quarantine, "jsonl", workshop=workshop)
         n, first = len(self.rejected), self.rejected.first
         where = f"{first.locator}, column {first.column}" if first.column else first.locator
         if self.n_answers == 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import platform
 import sys
@@ -18,7 +19,9 @@ from typing import IO, Any
 from pydantic_core import from_json
 
 from pipeline.batch import (
+    RunFolder,
     Store,
+    delete_block,
     delete_shard,
     hash_file,
     map_in_order,
@@ -38,6 +41,8 @@ from pipeline.schema import AnswerRecord
 from pipeline.workflow.intake import Intake
 from pipeline.workflow.models import list_models, open_model
 from pipeline.workflow.shards import ClassifyTask, classify_block, render_block
+
+__all__ = ["RunOptions", "RunSummary", "classify_sources", "describe_run"]
 
 MAX_BLOCK_ANSWERS = 2048
 MAX_BLOCK_CHARS = 4_000_000
@@ -93,6 +98,8 @@ class RunSummary:
         Answers classified, and those of them whose call counts in no share.
     stances
         The others, by stance.
+    n_quarantined
+        Records left out.
     n_cached, n_resumed
         Answers that the cache knew, and those that an earlier run had classified.
     manifest
@@ -103,6 +110,7 @@ class RunSummary:
     n_answers: int = 0
     n_abstained: int = 0
     stances: Counter[str] = field(default_factory=Counter)
+    n_quarantined: int = 0
     n_cached: int = 0
     n_resumed: int = 0
     manifest: Path | None = None
@@ -120,6 +128,7 @@ class RunSummary:
             "n_answers": self.n_answers,
             "n_abstained": self.n_abstained,
             "stances": dict(self.stances),
+            "n_quarantined": self.n_quarantined,
             "n_cached": self.n_cached,
             "n_resumed": self.n_resumed,
             "manifest": None if self.manifest is None else str(self.manifest),
@@ -238,7 +247,7 @@ class _Run:
                 else:
                     made = list(numbers)
                     write_flat(lambda: _read_rows(store, made), file, self._format)
-            self._check_end(quarantine)
+        self.summary.n_quarantined = self._intake.close(quarantine)
 
     # ------------------------------------------------------------ to a file
 
@@ -260,9 +269,10 @@ class _Run:
                 with closing(made):
                     for _ in made:
                         pass
-                self._check_end(quarantine)
                 _check_unchanged(files, stats)
-                digest, size = self._join(run.store, output, codec)
+                # Whatever is half made is in the folder: cut off, nothing of it lies about beside the output.
+                self.summary.n_quarantined = self._intake.close(quarantine, workshop=run.path)
+                digest, size = self._join(run, output, codec)
             except BaseException:
                 n_shards = run.end_early()
                 if n_shards:
@@ -270,13 +280,16 @@ class _Run:
                 raise
             counts = {
                 "n_answers": self.summary.n_answers,
-                "n_quarantined": len(self._intake.rejected),
+                "n_quarantined": self.summary.n_quarantined,
                 "n_abstained": self.summary.n_abstained,
                 "stances": dict(self.summary.stances),
             }
-            manifest = {**plan, "output": {**plan["output"], "bytes": size, "sha256": digest}, "counts": counts}
+            # How it was cut into shards changes nothing of the result.
+            made_of = {name: value for name, value in plan.items() if name != "shards"}
+            manifest = {**made_of, "output": {**plan["output"], "bytes": size, "sha256": digest}, "counts": counts}
             self.summary.manifest = output.with_name(output.name + MANIFEST_SUFFIX)
-            write_text(self.summary.manifest, json.dumps(manifest, ensure_ascii=False, indent=2) + "\n")
+            text = json.dumps(manifest, ensure_ascii=False, indent=2) + "\n"
+            write_text(self.summary.manifest, text, workshop=run.path)
             run.delete()
 
     def _plan(self, files: Sequence[str], output: Path, codec: str | None) -> dict[str, Any]:
@@ -291,10 +304,10 @@ class _Run:
             "shards": {"place": self._options.place, "answers": MAX_BLOCK_ANSWERS, "chars": MAX_BLOCK_CHARS},
         }
 
-    def _join(self, store: Store, output: Path, codec: str | None) -> tuple[str, int]:
+    def _join(self, run: RunFolder, output: Path, codec: str | None) -> tuple[str, int]:
         """Write the output of its shards; return its SHA-256 and its length."""
-        numbers = range(self._n_blocks)
-        with open_whole(output) as file:
+        store, numbers = run.store, range(self._n_blocks)
+        with open_whole(output, workshop=run.path) as file:
             hashed = _Hashed(file)
             if self._format == "jsonl":
                 for number in numbers:
@@ -321,8 +334,11 @@ class _Run:
             cache=None if options.cache is None else str(options.cache.resolve()),
         )
         with open_backend(options.backend, n_jobs=options.n_jobs, scheduler=options.scheduler) as backend:
-            calls = self._calls(task, store, done, in_memory=backend.capacity == 0)
+            in_memory = backend.capacity == 0
+            calls = self._calls(task, store, done, in_memory=in_memory)
             for number, shard, n_cached in map_in_order(backend, classify_block, calls):
+                if not in_memory:
+                    delete_block(store, number)
                 self.summary.add(shard)
                 self.summary.n_cached += n_cached
                 self._advance()
@@ -357,11 +373,6 @@ class _Run:
         done = None if share is None or not n_read else share * self.summary.n_answers / n_read
         self._progress(self.summary.n_answers, done)
 
-    def _check_end(self, quarantine: Path) -> None:
-        """Raise if there were none but bad records, before anything takes the output's name."""
-        if self._intake.n_answers == 0:
-            self._intake.close(quarantine)
-
 
 @contextmanager
 def _opened(output: Path | None) -> Iterator[IO[bytes]]:
@@ -374,18 +385,26 @@ def _opened(output: Path | None) -> Iterator[IO[bytes]]:
             yield file
 
 
-class _Hashed:
+class _Hashed(io.RawIOBase):
     """A file that is hashed and counted as it is written."""
 
     def __init__(self, file: IO[bytes]) -> None:
+        super().__init__()
         self._file = file
         self.digest = hashlib.sha256()
         self.size = 0
 
-    def write(self, data: bytes) -> int:
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
         self.digest.update(data)
-        self.size += len(data)
-        return self._file.write(data)
+        n = self._file.write(data)
+        self.size += n
+        return n
+
+    def tell(self) -> int:
+        return self.size
 
 
 def _read_rows(store: Store, numbers: Sequence[int]) -> Iterator[Row]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic_core import from_json, to_json
 
-from pipeline.batch import CallCache, Shard, delete_block, hash_key, open_store, take_block, write_shard
+from pipeline.batch import CallCache, Shard, hash_key, open_store, take_block, write_shard
 from pipeline.compression import compress
 from pipeline.errors import ModelError
 from pipeline.flat import Row
@@ -83,9 +83,8 @@ def classify_block(
     content = b"".join(lines)
     if task.codec is not None:
         content = compress(content, task.codec)
+    # The block stays until the run has heard of the shard: who dies in between is replaced by another.
     write_shard(store, Shard(number, summary, content))
-    if answers is None:
-        delete_block(store, number)
     return number, summary, n_cached
 
 

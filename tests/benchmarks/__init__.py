@@ -1,1 +1,1 @@
-"""Benchmarks: ratios measured side by side in one run; no test depends on a time."""
+"""Benchmarks: ratios measured side by side in one run, ``python -m tests.benchmarks``; no test depends on a time."""

@@ -4,13 +4,24 @@ import copy
 import csv
 import io
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.flat import flatten, flatten_rows, is_own_table, read_cell, unflatten, write_cell, write_delimited
+from pipeline.flat import (
+    collect_columns,
+    flatten,
+    flatten_rows,
+    is_own_table,
+    read_cell,
+    unflatten,
+    write_cell,
+    write_delimited,
+    write_table,
+)
 
 NAME = st.text(st.characters(codec="ascii", categories=["L"]), min_size=1, max_size=5)
 PLAIN = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
@@ -91,9 +102,11 @@ def test_a_table_is_medstances_own_when_it_tells_where_each_record_came_from() -
 
 
 def test_columns_stand_in_order_of_first_appearance() -> None:
-    flat, columns = flatten_rows([{"b": 1}, {"a": {"c": 2}, "b": 3}])
+    rows: list[dict[str, Any]] = [{"b": 1}, {"a": {"c": 2}, "b": 3}]
+    flat, columns = flatten_rows(rows)
     assert columns == ["b", "a.c"]
     assert flat == [{"b": 1}, {"a.c": 2, "b": 3}]
+    assert collect_columns(iter(rows)) == ["b", "a.c"]
 
 
 @settings(deadline=None, max_examples=100)
@@ -117,6 +130,18 @@ def test_a_row_without_a_value_has_an_empty_cell() -> None:
     file = io.StringIO()
     write_delimited([{"a": 1, "b": None}, {"b": -2.5}], file)
     assert file.getvalue() == "a,b\r\n1,\r\n,-2.5\r\n"
+
+
+def test_a_row_is_written_before_the_next_is_asked_for() -> None:
+    file = io.StringIO()
+
+    def rows() -> Iterator[dict[str, Any]]:
+        yield {"a": 1, "b": {"c": "x"}}
+        assert file.getvalue() == "b.c,a\r\nx,1\r\n"
+        yield {"a": 2}
+
+    assert write_table(rows(), ["b.c", "a"], file) == 2
+    assert file.getvalue() == "b.c,a\r\nx,1\r\n,2\r\n"
 
 
 def test_no_rows_are_a_table_without_rows() -> None:

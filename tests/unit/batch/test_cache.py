@@ -1,0 +1,57 @@
+"""What was worked out once is found again by what it was made of."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.batch import CallCache, hash_key
+from pipeline.errors import WrongUsage
+
+PARTS = st.lists(st.none() | st.text(max_size=4), max_size=4)
+
+
+@given(PARTS, PARTS)
+def test_keys_are_the_same_for_the_same_texts_alone(one: list[str | None], other: list[str | None]) -> None:
+    assert (hash_key(*one) == hash_key(*other)) == (one == other)
+
+
+def test_results_are_kept_from_one_use_to_the_next(tmp_path: Path) -> None:
+    rows = {n.to_bytes(16, "big"): b"%d" % n for n in range(2000)}
+    with CallCache(tmp_path / "a" / "cache") as cache:
+        assert cache.get(list(rows)) == {}
+        cache.put(rows)
+        cache.put({next(iter(rows)): b"another"})
+    with CallCache(tmp_path / "a" / "cache") as cache:
+        assert cache.get([*rows, b"unknown"]) == rows
+
+
+def test_several_writers_wait_for_each_other(tmp_path: Path) -> None:
+    def write(first: int) -> None:
+        with CallCache(tmp_path) as cache:
+            for n in range(first, first + 50):
+                cache.put({b"%d" % n: b"x"})
+
+    threads = [threading.Thread(target=write, args=(first,)) for first in (0, 25, 50)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with CallCache(tmp_path) as cache:
+        assert len(cache.get([b"%d" % n for n in range(200)])) == 100
+
+
+@pytest.mark.parametrize("damage", ["a file in the way", "no database"])
+def test_a_cache_that_cannot_be_used_is_told_with_its_file(tmp_path: Path, damage: str) -> None:
+    folder = tmp_path / "cache"
+    if damage == "no database":
+        folder.mkdir()
+        (folder / "calls.sqlite").write_bytes(b"no database at all" * 100)
+    else:
+        folder.write_bytes(b"")
+    with pytest.raises(WrongUsage, match=r"--cache: .*calls\.sqlite cannot be used"):
+        CallCache(folder)

@@ -1,0 +1,137 @@
+"""An unfinished run can be taken up by one other, and by none that is not the same."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.batch import RunFolder, Shard, hash_file, open_run, write_shard
+from pipeline.errors import BadInput, WrongUsage
+
+PLAN = {"model": "m@1", "inputs": ["é"]}
+
+
+def check(earlier: Any, plan: Any) -> None:
+    if earlier != plan:
+        raise WrongUsage("another plan")
+
+
+@contextmanager
+def run(output: Path, *, resume: bool = False, plan: Any = PLAN, place: str | None = None) -> Iterator[RunFolder]:
+    with open_run(output, plan, resume=resume, place=place, check=check) as folder:
+        yield folder
+
+
+def test_a_run_begins_with_nothing_and_leaves_nothing(tmp_path: Path) -> None:
+    with run(tmp_path / "a" / "out.jsonl") as folder:
+        assert folder.done == {}
+        assert folder.path == tmp_path / "a" / "out.jsonl.run"
+        assert json.loads((folder.path / "run.json").read_text()) == PLAN
+        write_shard(folder.store, Shard(0, {}, b"x"))
+        folder.delete()
+    assert list((tmp_path / "a").iterdir()) == []
+
+
+@pytest.mark.parametrize("place", [None, "elsewhere"])
+def test_shards_are_found_again(tmp_path: Path, place: str | None) -> None:
+    if place is not None:
+        (tmp_path / place).mkdir()
+        place = str(tmp_path / place)
+    with run(tmp_path / "out", place=place) as folder:
+        write_shard(folder.store, Shard(1, {"n": 3}, b"x"))
+        assert folder.end_early() == 1
+    with run(tmp_path / "out", resume=True, place=place) as folder:
+        assert folder.done == {1: {"n": 3}}
+
+
+def test_an_unfinished_run_is_neither_lost_nor_mixed_up_with_another(tmp_path: Path) -> None:
+    with run(tmp_path / "out") as folder:
+        write_shard(folder.store, Shard(0, {}, b"x"))
+    with (
+        pytest.raises(WrongUsage, match=r"an unfinished run is in .*: go on with --resume, or delete"),
+        run(tmp_path / "out"),
+    ):
+        pass
+    with pytest.raises(WrongUsage, match="another plan"), run(tmp_path / "out", resume=True, plan={}):
+        pass
+    with run(tmp_path / "out", resume=True) as folder:
+        assert folder.done == {0: {}}
+
+
+def test_an_unfinished_run_without_a_shard_is_begun_anew(tmp_path: Path) -> None:
+    with run(tmp_path / "out"):
+        pass
+    with run(tmp_path / "out", plan={"other": 1}) as folder:
+        assert json.loads((folder.path / "run.json").read_text()) == {"other": 1}
+        assert folder.end_early() == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_of_the_users_own_is_not_touched(tmp_path: Path) -> None:
+    (tmp_path / "out.run").mkdir()
+    (tmp_path / "out.run" / "mine.txt").write_text("mine")
+    with pytest.raises(WrongUsage, match=r"holds mine\.txt and is no folder of a run"), run(tmp_path / "out"):
+        pass
+    assert (tmp_path / "out.run" / "mine.txt").read_text() == "mine"
+
+
+def test_a_plan_that_is_damaged_is_told(tmp_path: Path) -> None:
+    (tmp_path / "out.run").mkdir()
+    (tmp_path / "out.run" / "run.json").write_text("{")
+    with pytest.raises(BadInput, match=r"run\.json: is damaged"), run(tmp_path / "out", resume=True):
+        pass
+
+
+def test_a_place_that_cannot_be_written_to_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(WrongUsage, match="cannot be written"), run(tmp_path / "file" / "out"):
+        pass
+
+
+def _try(output: str, answers: Any) -> None:
+    try:
+        with run(Path(output)):
+            answers.put("open")
+    except WrongUsage as error:
+        answers.put(str(error))
+
+
+def test_two_runs_that_make_the_same_file_refuse_each_other_whatever_they_call_it(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    answers = context.Queue()
+    (tmp_path / "link").symlink_to(tmp_path / "out")
+    with run(tmp_path / "out"):
+        process = context.Process(target=_try, args=(str(tmp_path / "link"), answers))
+        process.start()
+        assert "another run is making it" in answers.get(timeout=60)
+        process.join()
+    # The system lets go of the lock.
+    with run(tmp_path / "out"):
+        pass
+
+
+def test_a_lock_whose_folder_was_deleted_meanwhile_is_taken_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, n_calls = os.path.samestat, 0
+
+    def differ_once(*stats: os.stat_result) -> bool:
+        nonlocal n_calls
+        n_calls += 1
+        return n_calls > 1 and real(*stats)
+
+    monkeypatch.setattr(os.path, "samestat", differ_once)
+    with run(tmp_path / "out"):
+        assert n_calls == 2
+
+
+def test_files_are_hashed_by_their_bytes(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"abc")
+    assert hash_file(tmp_path / "a").startswith("ba7816bf8f01cfea")
