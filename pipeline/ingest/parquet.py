@@ -9,32 +9,37 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.compression import DamagedData
 from pipeline.errors import BadInput
 from pipeline.ingest.raw import RawRecord
-from pipeline.ingest.source import OpenSource
+from pipeline.ingest.source import OpenSource, refuse_damage
 
 _BATCH_ROWS = 1024
 
 
 def read_parquet(source: OpenSource, check_columns: Callable[[Sequence[str]], None]) -> Iterator[RawRecord]:
-    """Read one record per row, a batch of rows in memory at a time; null and NaN are no value.
+    """Read one record per row, a row group in memory at a time; null and NaN are no value.
 
     Parameters
     ----------
     source
-        An open source of kind "parquet".
+        An open source of kind "parquet"; held in memory when it is compressed as a whole or standard input.
     check_columns
         Called with the column names before the first row; raises when they will not do.
 
     Raises
     ------
     BadInput
-        When the file is damaged.
+        When the file, or what it is compressed in, is damaged.
     """
     row = 0
     with source.stream as stream:
         try:
-            file = pq.ParquetFile(stream if stream.seekable() else io.BytesIO(stream.read()))
+            # With pre_buffer, Arrow's default, the whole file would be in memory before the first row.
+            file = pq.ParquetFile(stream if stream.seekable() else io.BytesIO(stream.read()), pre_buffer=False)
+            if stream.seekable():
+                # The footer was read first, from the end: from here on the place in the file says how far reading is.
+                stream.seek(0)
             names = file.schema_arrow.names
             _refuse_double(source.name, names)
             check_columns(names)
@@ -45,6 +50,8 @@ def read_parquet(source: OpenSource, check_columns: Callable[[Sequence[str]], No
                     fields = dict(zip(names, values, strict=True))
                     present = {name: _plain(value) for name, value in fields.items() if not _is_missing(value)}
                     yield RawRecord(present, f"row {row}")
+        except DamagedData as error:
+            raise refuse_damage(source.name, error) from error
         except (pa.ArrowException, OSError, UnicodeError) as error:
             reason = f"is damaged or no Parquet ({str(error).splitlines()[0]})"
             raise BadInput(source.name, reason, where=f"after row {row}" if row else "") from error

@@ -22,11 +22,14 @@ class RawRecord:
         The line, row or answer, in words: "line 12".
     raw
         The record as it stood in the source, for the quarantine file.
+    has_good_texts
+        Whether the reader has made sure that no text, names of fields included, has a NUL or a lone surrogate.
     """
 
     fields: Mapping[str, Any]
     locator: str
     raw: str = ""
+    has_good_texts: bool = field(default=False, compare=False)
 
     def shown(self) -> str:
         """Return the record as found, cut to `MAX_RAW_CHARS`."""

@@ -6,7 +6,7 @@ import hashlib
 import math
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -14,15 +14,27 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from pipeline.compression import split_suffix
 from pipeline.errors import BadInput
 from pipeline.flat import LIST_FIELDS, unflatten
+from pipeline.ingest.compact import CompactTable, Places, hash_key
 from pipeline.ingest.detached import TEXT_HASH, TEXT_ID, attach_text, is_label_table
 from pipeline.ingest.jsonl import read_jsonl
+from pipeline.ingest.meter import Meter
 from pipeline.ingest.page_html import read_page_html
 from pipeline.ingest.page_text import read_page_text
 from pipeline.ingest.parquet import read_parquet
 from pipeline.ingest.raw import BadRecord, RawRecord
-from pipeline.ingest.source import STDIN, OpenSource, expand_source, file_kind, open_source, read_whole
+from pipeline.ingest.source import (
+    STDIN,
+    OpenSource,
+    expand_source,
+    file_kind,
+    list_files,
+    open_source,
+    read_whole,
+    total_bytes,
+)
 from pipeline.ingest.tables import read_table
 from pipeline.schema import AnswerRecord, Notice, Rejected, Respondent
 
@@ -91,15 +103,19 @@ class ReadOptions:
 Item = AnswerRecord | Rejected | Notice
 
 
-def read_answers(names: Sequence[str], options: ReadOptions | None = None, meter: Any = None) -> Iterator[Item]:
+def read_answers(
+    names: Sequence[str], options: ReadOptions | None = None, meter: Meter | None = None
+) -> Iterator[Item]:
     """Read every answer of the named sources, in order.
 
     Parameters
     ----------
     names
-        Files, folders, or ``-`` for standard input.
+        Files, compressed with gzip or zstd or not; folders; patterns of names; or ``-`` for standard input.
     options
         How to read them.
+    meter
+        Knows how far the reading is, from the first item on.
 
     Yields
     ------
@@ -113,10 +129,11 @@ def read_answers(names: Sequence[str], options: ReadOptions | None = None, meter
     Raises
     ------
     BadInput
-        When a source cannot be read at all, or holds no answers.
+        When a source cannot be read at all, holds no answers, or is compressed and breaks off: then the answers
+        before that are given first.
     """
     options = options or ReadOptions()
-    files = [file for name in names for file in expand_source(name)]
+    files = list_files(names)
     double = next((file for file, n in Counter(map(_identity, files)).items() if n > 1), None)
     if double is not None:
         raise BadInput(double, "is named twice: every answer in it would count twice")
@@ -124,8 +141,10 @@ def read_answers(names: Sequence[str], options: ReadOptions | None = None, meter
     texts: dict[str, AnswerRecord] = {}
     if options.texts is not None:
         yield from _read_texts(options.texts, texts)
+    if meter is not None:
+        meter.begin(total_bytes(files))
     for file in files:
-        source = open_source(file, kind=options.kind, encoding=options.encoding)
+        source = open_source(file, kind=options.kind, encoding=options.encoding, meter=meter)
         with source.stream:
             yield from source.notices
             yield from _read_source(source, options, validator, texts)
@@ -144,7 +163,7 @@ def _read_texts(name: str, texts: dict[str, AnswerRecord]) -> Iterator[Notice]:
     for file in expand_source(name):
         if file_kind(file) in _PAGE_KINDS:
             continue
-        stem = Path(file).stem.removesuffix(_COLLECTION_ENDING)
+        stem = Path(split_suffix(file)[0]).stem.removesuffix(_COLLECTION_ENDING)
         place = -1
         for item in read_answers([file], ReadOptions(max_record_chars=_MAX_COLLECTION_CHARS)):
             if isinstance(item, Notice):
@@ -267,16 +286,24 @@ def derive_question_id(question: str) -> str:
 
 
 _kept_question_id = lru_cache(_MAX_KEPT)(derive_question_id)
+_kept_key = lru_cache(_MAX_KEPT)(hash_key)
 
 
 class _Validator:
-    """Turns raw records into answer records and sees to it that no id stands twice."""
+    """Turns raw records into answer records and sees to it that no id stands twice.
+
+    Ids are known by their hashes, see `pipeline.ingest.compact`: of n answers, one is rejected as a double that is
+    none with a probability of about n^2 / 2^65.
+    """
 
     def __init__(self, columns: Mapping[str, str]) -> None:
         self._columns = columns
-        self._seen: dict[str, str] = {}
-        self._n_ids: Counter[str] = Counter()
-        self._n_positions: Counter[tuple[str, str]] = Counter()
+        self._places = Places()
+        # By an answer's id: where it stands. By a question's: how many answers, in all and in the file being read.
+        self._seen = CompactTable()
+        self._n_ids = CompactTable()
+        self._n_positions = CompactTable()
+        self._file = ""
 
     def validate(self, file: str, record: RawRecord | BadRecord) -> AnswerRecord | Rejected:
         if isinstance(record, BadRecord):
@@ -288,7 +315,8 @@ class _Validator:
                 raw=_printable(record.raw),
             )
         fields = self._named(record)
-        problem = (None if _is_writable(fields) else _find_unwritable(fields)) or _find_missing(fields)
+        is_writable = _is_writable(fields, has_good_texts=record.has_good_texts)
+        problem = (None if is_writable else _find_unwritable(fields)) or _find_missing(fields)
         if problem is None:
             answer = self._build(file, fields, record.locator)
             if isinstance(answer, AnswerRecord):
@@ -322,33 +350,51 @@ class _Validator:
         return unflatten(fields, _NESTED)
 
     def _build(self, file: str, fields: dict[str, Any], locator: str) -> AnswerRecord | tuple[str, str]:
-        given = {name: value for name, value in fields.items() if value != "" or name not in _DERIVED}
-        question_id = given["question_id"] if "question_id" in given else _kept_question_id(fields["question"])
-        derived: dict[str, Any] = {"question_id": question_id, "source": {"file": file, "locator": locator}}
-        if "position" not in given:
-            derived["position"] = self._n_positions[file, str(question_id)] + 1
-        if "answer_id" not in given:
-            derived["answer_id"] = self._free_id(str(question_id))
-        own_source = given.get("source")
-        if own_source is not None and not (isinstance(own_source, dict) and own_source.keys() == {"file", "locator"}):
-            given["input_source"] = given.pop("source")
+        if file != self._file:
+            self._file, self._n_positions = file, CompactTable()
+        _drop_empty_ids(fields)
+        if "question_id" not in fields:
+            fields["question_id"] = _kept_question_id(fields["question"])
+        question_id = str(fields["question_id"])
+        question_key = _kept_key(question_id)
+        if "position" not in fields:
+            fields["position"] = (self._n_positions.get(question_key) or 0) + 1
+        if "answer_id" not in fields:
+            fields["answer_id"] = self._free_id(question_id)
+        _name_place(fields, file, locator)
         try:
-            answer = AnswerRecord.model_validate(derived | given)
+            answer = AnswerRecord.model_validate(fields)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             return ".".join(map(str, first["loc"])), _explain(first["msg"], first.get("input"))
-        if answer.answer_id in self._seen:
-            return "answer_id", f"{answer.answer_id!r} is taken by {self._seen[answer.answer_id]}"
-        self._seen[answer.answer_id] = f"{file}, {locator}"
-        self._n_ids[answer.question_id] += 1
-        self._n_positions[file, answer.question_id] += 1
+        taken = self._seen.insert(hash_key(answer.answer_id), self._places.pack(file, locator))
+        if taken is not None:
+            return "answer_id", f"{answer.answer_id!r} is taken by {self._places.name(taken)}"
+        self._n_ids.add(question_key, 1)
+        self._n_positions.add(question_key, 1)
         return answer
 
     def _free_id(self, question_id: str) -> str:
-        place = self._n_ids[question_id] + 1
-        while (answer_id := f"{question_id}-{place:02d}") in self._seen:
+        place = (self._n_ids.get(_kept_key(question_id)) or 0) + 1
+        while self._seen.get(hash_key(answer_id := f"{question_id}-{place:02d}")) is not None:
             place += 1
         return answer_id
+
+
+def _drop_empty_ids(fields: dict[str, Any]) -> None:
+    for name in _DERIVED:
+        if name in fields and fields[name] == "":
+            del fields[name]
+
+
+def _name_place(fields: dict[str, Any], file: str, locator: str) -> None:
+    """Say where a record stands, unless it says so itself; a source of the user's own is kept beside that."""
+    source = fields.get("source")
+    if isinstance(source, dict) and source.keys() == {"file", "locator"}:
+        return
+    if source is not None:
+        fields["input_source"] = source
+    fields["source"] = {"file": file, "locator": locator}
 
 
 def _explain(message: str, value: Any) -> str:
@@ -380,30 +426,39 @@ def _are_record_names(names: tuple[str, ...]) -> bool:
     )
 
 
-def _is_writable(value: Any, depth: int = 0) -> bool:
+def _is_writable(value: Any, depth: int = 0, *, has_good_texts: bool = False) -> bool:
     """Say whether `_find_unwritable` finds nothing in a dictionary: most records need no search for the place."""
-    inner: Collection[Any]
+    texts: list[str] = []
     if isinstance(value, dict):
-        if not _has_good_characters("".join(map(str, value))):
-            return False
-        inner = value.values()
-    elif isinstance(value, list):
-        inner = value
-    else:
-        return not isinstance(value, float) or math.isfinite(value)
-    if inner and depth == _MAX_DEPTH:
+        if not has_good_texts:
+            texts.extend(map(str, value))
+        value = value.values()
+    if value and depth == _MAX_DEPTH:
         return False
-    for item in inner:
-        if isinstance(item, str):
-            if not _has_good_characters(item):
+    for item in value:
+        kind = type(item)
+        if kind is str:
+            texts.append(item)
+        elif kind is dict or kind is list:
+            if not _is_writable(item, depth + 1, has_good_texts=has_good_texts):
                 return False
-        elif not _is_writable(item, depth + 1):
+        elif kind is float and not math.isfinite(item):
             return False
-    return True
+    # All texts are looked at as one: a look costs more than the copy.
+    return has_good_texts or _has_good_characters("".join(texts))
 
 
 def _has_good_characters(text: str) -> bool:
-    return "\x00" not in text and (text.isascii() or _SURROGATE.search(text) is None)
+    return "\x00" not in text and (text.isascii() or _is_encodable(text))
+
+
+def _is_encodable(text: str) -> bool:
+    """Whether no surrogate stands alone in a text; encoding it finds out four times as fast as searching for one."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _find_unwritable(value: Any, column: str = "", depth: int = 0) -> tuple[str, str] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import glob
 import io
 import re
 import sys
@@ -13,7 +14,10 @@ from typing import BinaryIO, cast
 
 from charset_normalizer import from_bytes
 
+from pipeline.compression import SUFFIXES as COMPRESSED_SUFFIXES
+from pipeline.compression import DamagedData, find_codec, open_decompressed, split_suffix
 from pipeline.errors import BadInput
+from pipeline.ingest.meter import Meter
 from pipeline.schema import Notice
 
 KINDS = ("page", "html", "csv", "tsv", "jsonl", "parquet")
@@ -35,13 +39,15 @@ _SUFFIXES = {
     ".parquet": "parquet",
     ".pq": "parquet",
 }
+_GLOB_CHARACTERS = frozenset("*?[")
+# What stance writes beside results, which holds no answers, or the same ones again.
+_OWN_FILE = re.compile(r".*\.quarantine\.jsonl|quarantine(-\d+)?\.jsonl|.*\.manifest\.json", re.DOTALL)
+_RUN_SUFFIX = ".run"
 _HEAD_BYTES = 1 << 16
 _FOREIGN_MAGIC = {
     b"PK\x03\x04": "a zip archive or an Excel workbook: save it as CSV",
     b"\xd0\xcf\x11\xe0": "an old Office file: save it as CSV",
     b"%PDF": "a PDF: save the page as text or HTML",
-    b"\x1f\x8b": "gzip-compressed: unpack it first",
-    b"\x28\xb5\x2f\xfd": "zstd-compressed: unpack it first",
     b"\x89PNG": "a picture",
     b"\xff\xd8\xff": "a picture",
     b"GIF8": "a picture",
@@ -67,10 +73,6 @@ _WINDOWS_TEXT = re.compile("[\x00-\x7f\xa0-\xff\u2018-\u201e\u2013\u2014\u2026\u
 _MAX_ACCENTED_SHARE = 0.2
 
 
-class Meter:
-    share: float | None = None
-
-
 @dataclass(frozen=True)
 class OpenSource:
     """A source ready to be read.
@@ -82,7 +84,7 @@ class OpenSource:
     kind
         One of `KINDS`.
     stream
-        Its bytes from the beginning; the caller closes it.
+        Its bytes from the beginning, decompressed; the caller closes it.
     encoding
         A codec name; empty for Parquet.
     notices
@@ -97,25 +99,42 @@ class OpenSource:
 
 
 def expand_source(name: str) -> list[str]:
-    """Return the files a source stands for: itself, or the readable files of a folder, sorted.
+    """Return the files a source stands for, sorted: itself, the readable files of a folder, or a pattern's matches.
+
+    A name that is there is what it names, whatever its characters; else ``*``, ``?`` and ``[...]`` make it a
+    pattern, in which ``**`` stands for folders however deep.
+    What stance writes beside results is left out of a folder: quarantine files, manifests, and folders of runs.
 
     Raises
     ------
     BadInput
-        When it does not exist, or is a folder without a file of a known kind.
+        When it does not exist, is a pattern without a match, or a folder without a file of a known kind.
     """
     if name == STDIN:
         return [name]
     path = Path(name)
     if path.is_dir():
-        files = sorted(str(p) for p in path.rglob("*") if p.suffix.lower() in _SUFFIXES and p.is_file())
+        files = sorted(str(p) for p in path.rglob("*") if _is_for_reading(p.relative_to(path)) and p.is_file())
         if not files:
             known = " ".join(_SUFFIXES)
-            raise BadInput(name, f"folder without a file of answers (looked for {known})")
+            compressed = " ".join(COMPRESSED_SUFFIXES)
+            raise BadInput(name, f"folder without a file of answers (looked for {known}, also with {compressed})")
         return files
-    if not path.exists():
+    if path.exists():
+        return [name]
+    if _GLOB_CHARACTERS.isdisjoint(name):
         raise BadInput(name, "no such file or folder")
-    return [name]
+    # Path.glob takes no pattern that begins at the root.
+    files = sorted(found for found in glob.glob(name, recursive=True) if not Path(found).is_dir())  # noqa: PTH207
+    if not files:
+        raise BadInput(name, "no file matches this pattern")
+    return files
+
+
+def _is_for_reading(path: Path) -> bool:
+    """Whether a file of a folder is of a known kind and none of stance's own; `path` is within that folder."""
+    in_run = any(part.endswith(_RUN_SUFFIX) for part in path.parts[:-1])
+    return file_kind(path.name) is not None and not in_run and _OWN_FILE.fullmatch(path.name) is None
 
 
 def list_files(names: Sequence[str]) -> list[str]:
@@ -124,18 +143,22 @@ def list_files(names: Sequence[str]) -> list[str]:
 
 
 def file_kind(name: str) -> str | None:
-    """Return the kind of source that a file's name tells; None when it tells none.
+    """Return the kind of source that a file's name tells, compressed or not; None when it tells none.
 
     Examples
     --------
-    >>> file_kind("answers.CSV"), file_kind("notes.pdf")
-    ('csv', None)
+    >>> file_kind("answers.CSV"), file_kind("answers.jsonl.gz"), file_kind("notes.pdf")
+    ('csv', 'jsonl', None)
     """
-    return _SUFFIXES.get(Path(name).suffix.lower())
+    return _SUFFIXES.get(Path(split_suffix(name)[0]).suffix.lower())
 
 
-def open_source(name: str, *, kind: str | None = None, encoding: str | None = None) -> OpenSource:
+def open_source(
+    name: str, *, kind: str | None = None, encoding: str | None = None, meter: Meter | None = None
+) -> OpenSource:
     """Open a file or standard input and find out its kind and encoding.
+
+    What is compressed with gzip or zstd, by its first bytes, is opened as what is in it.
 
     Parameters
     ----------
@@ -143,21 +166,53 @@ def open_source(name: str, *, kind: str | None = None, encoding: str | None = No
         A path, or ``-`` for standard input.
     kind, encoding
         What the user says of the source; found out when None.
+    meter
+        Told what is opened, to follow the reading.
 
     Raises
     ------
     BadInput
-        When it cannot be opened, is empty, is binary, or has no encoding that can be told.
+        When it cannot be opened, is empty, is binary, is damaged, or has no encoding that can be told.
     """
     # A name that is no UTF-8 is shown with its stray bytes as escapes.
     shown = STDIN_NAME if name == STDIN else name.encode("utf-8", "backslashreplace").decode()
     raw = _open_bytes(name, shown)
     try:
-        head = raw.peek(_HEAD_BYTES)[:_HEAD_BYTES]
-        return _identify(shown, name, raw, head, kind=kind, encoding=encoding)
+        if meter is not None:
+            meter.follow(raw)
+        stream, head = _decompress(shown, raw)
+        return _identify(shown, name, stream, head, kind=kind, encoding=encoding)
     except BaseException:
         raw.close()
         raise
+
+
+def total_bytes(files: Sequence[str]) -> int | None:
+    """Return the size of files on the disk; None when one is standard input or no regular file."""
+    if any(file == STDIN or not Path(file).is_file() for file in files):
+        return None
+    return sum(Path(file).stat().st_size for file in files)
+
+
+def refuse_damage(file: str, error: DamagedData, where: str = "") -> BadInput:
+    """Return what to raise for a compressed source that breaks off or is damaged, and where."""
+    return BadInput(file, f"is damaged or cut off ({error}): copy it again, or compress it again", where=where)
+
+
+def _decompress(shown: str, raw: io.BufferedReader) -> tuple[io.BufferedReader, bytes]:
+    """Return a source's bytes, decompressed where they are compressed, and the first of them."""
+    head = raw.peek(_HEAD_BYTES)[:_HEAD_BYTES]
+    codec = find_codec(head)
+    if codec is None:
+        return raw, head
+    stream = open_decompressed(raw, codec)
+    try:
+        head = stream.peek(_HEAD_BYTES)[:_HEAD_BYTES]
+    except DamagedData as error:
+        raise refuse_damage(shown, error) from error
+    if find_codec(head) is not None:
+        raise BadInput(shown, "is compressed twice: unpack it once")
+    return stream, head
 
 
 def _open_bytes(name: str, shown: str) -> io.BufferedReader:
@@ -279,9 +334,12 @@ def read_whole(source: OpenSource, max_bytes: int) -> str:
     Raises
     ------
     BadInput
-        When it is larger than `max_bytes`, or has bytes that its encoding does not allow.
+        When it is larger than `max_bytes`, is damaged, or has bytes that its encoding does not allow.
     """
-    data = source.stream.read(max_bytes + 1)
+    try:
+        data = source.stream.read(max_bytes + 1)
+    except DamagedData as error:
+        raise refuse_damage(source.name, error) from error
     if len(data) > max_bytes:
         raise BadInput(
             source.name, f"is larger than {max_bytes >> 20} MB: not a saved page (name its kind with --kind)"

@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import TextIO
 
+from pipeline.compression import DamagedData
 from pipeline.errors import BadInput
 from pipeline.flat import is_own_table, read_cell
 from pipeline.ingest.raw import MAX_RAW_CHARS, BadRecord, RawRecord
-from pipeline.ingest.source import OpenSource, open_text
+from pipeline.ingest.source import OpenSource, open_text, refuse_damage
 
 DELIMITERS = {"csv": (",", ";", "\t", "|"), "tsv": ("\t",)}
 """What may divide cells, by kind of source; see `_read_header` for the choice between several."""
@@ -95,35 +96,45 @@ def read_table(
     Raises
     ------
     BadInput
-        When the header cannot be read or names a column twice.
+        When the header cannot be read or names a column twice; or after the last row there is, when the table is
+        compressed and breaks off.
     """
     csv.field_size_limit(max(csv.field_size_limit(), max_record_chars))
     with open_text(source, newline="") as file:
         lines = _Lines(file, max_record_chars)
-        header, delimiter = _read_header(source, lines, check_columns)
-        own = is_own_table(header)
-        while True:
-            lines.begin_record()
-            start = lines.number + 1
-            try:
-                cells = next(csv.reader(lines, delimiter=delimiter, strict=True), None)
-            except _RecordTooLong:
-                yield _reject_long(lines, start, max_record_chars)
-                continue
-            except csv.Error as error:
-                yield _reject(lines, start, _explain(error))
-                continue
-            if cells is None:
-                return
-            if not any(cell.strip() for cell in cells):
-                continue
-            if len(cells) != len(header):
-                # Its quotes close, so its lines are one row, however many cells that has.
-                reason = f"{len(cells)} cells where the header has {len(header)} columns"
-                yield BadRecord(f"row at line {start}", reason, "".join(lines.taken)[:MAX_RAW_CHARS])
-                continue
-            fields = {name: read_cell(cell, own=own) for name, cell in zip(header, cells, strict=True) if cell}
-            yield RawRecord(fields, f"row at line {start}", "".join(lines.taken))
+        try:
+            yield from _read_rows(source, lines, max_record_chars, check_columns)
+        except DamagedData as error:
+            raise refuse_damage(source.name, error, f"after line {lines.number}") from error
+
+
+def _read_rows(
+    source: OpenSource, lines: _Lines, max_record_chars: int, check_columns: Callable[[Sequence[str]], None]
+) -> Iterator[RawRecord | BadRecord]:
+    header, delimiter = _read_header(source, lines, check_columns)
+    own = is_own_table(header)
+    while True:
+        lines.begin_record()
+        start = lines.number + 1
+        try:
+            cells = next(csv.reader(lines, delimiter=delimiter, strict=True), None)
+        except _RecordTooLong:
+            yield _reject_long(lines, start, max_record_chars)
+            continue
+        except csv.Error as error:
+            yield _reject(lines, start, _explain(error))
+            continue
+        if cells is None:
+            return
+        if not any(cell.strip() for cell in cells):
+            continue
+        if len(cells) != len(header):
+            # Its quotes close, so its lines are one row, however many cells that has.
+            reason = f"{len(cells)} cells where the header has {len(header)} columns"
+            yield BadRecord(f"row at line {start}", reason, "".join(lines.taken)[:MAX_RAW_CHARS])
+            continue
+        fields = {name: read_cell(cell, own=own) for name, cell in zip(header, cells, strict=True) if cell}
+        yield RawRecord(fields, f"row at line {start}", "".join(lines.taken))
 
 
 def _read_header(

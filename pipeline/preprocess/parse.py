@@ -187,6 +187,7 @@ class AnswerParser:
         self._family_numbers = {name: number for number, name in enumerate(self.families)}
         self._stock_words = lexicon.stock_words
         self._words: dict[str, int] = {}
+        self._numbers: dict[str, list[int]] = {}
         plain, with_target = {}, {}
         for number, wordings in enumerate(phrases.values()):
             plain[number] = [self._number_words(w) for w in wordings if TARGET not in w.split()]
@@ -197,8 +198,14 @@ class AnswerParser:
         self._tokeniser = self._new_tokeniser()
 
     def _number_words(self, wording: str) -> list[int]:
-        words = (TARGET if token.text == TARGET else token.norm_ for token in self.nlp.make_doc(wording))
-        return [self._words.setdefault(word, len(self._words) + 1) for word in words]
+        return [number for part in wording.split(" ") for number in self._number_part(part)]
+
+    def _number_part(self, part: str) -> list[int]:
+        """Return the numbers of the words of a part between spaces; the same parts stand in many wordings."""
+        if part not in self._numbers:
+            words = (TARGET if token.text == TARGET else token.norm_ for token in self.nlp.make_doc(part))
+            self._numbers[part] = [self._words.setdefault(word, len(self._words) + 1) for word in words]
+        return self._numbers[part]
 
     def _new_tokeniser(self) -> Tokeniser:
         words = {word: number for word, number in self._words.items() if word != TARGET}

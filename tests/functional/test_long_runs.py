@@ -109,7 +109,7 @@ def test_a_run_that_is_killed_at_any_moment_goes_on_and_makes_the_same(
             n_kept += "kept from before" in (tmp_path / "errors").read_text(encoding="utf-8")
             # Whatever has the output's name is all of it.
             assert not output.exists() or output.read_bytes() == expected.read_bytes()
-        assert code == 5
+        assert code == 5, (tmp_path / "errors").read_text(encoding="utf-8")
         n_ends += 1
         assert made_by(output) == made_by(expected)
     assert n_kept > 1

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.ingest.jsonl import _explain, _parse_line, _refuse_constant, read_jsonl
 from pipeline.ingest.raw import MAX_RAW_CHARS, BadRecord, RawRecord
+from pipeline.ingest.reader import _is_writable
 from pipeline.ingest.source import OpenSource, open_source
 
 GOOD = '{"question": "Is it safe?", "text": "Yes."}'
@@ -104,6 +106,53 @@ def _parse_by_json_loads(line: str) -> RawRecord | BadRecord:
 def test_a_line_is_taken_and_refused_for_the_same_reason_as_by_json_loads(text: str) -> None:
     line = text.strip()
     assert _parse_line(line, "line 1") == _parse_by_json_loads(line)
+
+
+ODD_VALUES = [
+    *("-0", "-0.0", "1e999", "-1e999", "1e-999", "9" * 30, "9223372036854775808", "-9223372036854775809", "1E5"),
+    *("0.1000000000000000055511151231257827", "5e-324", "0." + "1" * 400, "1" * 400 + ".5", "01", "1.", "+1", "1_0"),
+    *('"\\ud800"', '"\\ude00x"', '"\\ud83d\\ude00"', '"\udc93"', '"\\u0000"', '"\\/"', '"\\x"', '"\x7f"', '"\t"'),
+    *('{"a": 1, "b": 2, "a": 3}', "[1,]", '{"a": 1,}', "[NaN]", "tru", "٣", "'a'"),
+    *("[" * 150 + "]" * 150, "[" * 250 + "]" * 250),
+]
+# What no text can be good with, though it is JSON.
+BAD_TEXTS = ('"\\ud800"', '"\\ude00x"', '"\udc93"', '"\\u0000"')
+
+
+@pytest.mark.parametrize("value", ODD_VALUES, ids=ascii)
+def test_an_odd_value_is_decoded_just_as_by_json_loads(value: str) -> None:
+    line = f'{{"a": {value}, "z": [{value}]}}'
+    parsed, expected = _parse_line(line, "line 1"), _parse_by_json_loads(line)
+    assert type(parsed) is type(expected)
+    if isinstance(parsed, RawRecord) and isinstance(expected, RawRecord):
+        # As text, for which 0 and -0.0 are two things, and the order of fields counts.
+        assert repr(parsed.fields) == repr(expected.fields)
+        assert parsed.has_good_texts == (value not in BAD_TEXTS and len(value) != 500)
+    else:
+        assert parsed == expected
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.floats(allow_nan=False, allow_infinity=False) | st.integers())
+def test_a_number_is_read_to_the_last_digit(number: float) -> None:
+    (record,) = _read(json.dumps({"n": number}))
+    assert isinstance(record, RawRecord)
+    assert repr(record.fields["n"]) == repr(number)
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    fields=st.dictionaries(
+        st.text(), st.text() | st.sampled_from(["\x00", "\ud800", "\udc93", "\\u0000"]) | st.integers()
+    ),
+    is_escaped=st.booleans(),
+)
+def test_texts_that_are_called_good_have_no_nul_and_no_lone_surrogate(fields: dict[str, Any], is_escaped: bool) -> None:
+    parsed = _parse_line(json.dumps(fields, ensure_ascii=is_escaped), "line 1")
+    assert isinstance(parsed, RawRecord)
+    assert parsed.fields == fields
+    if parsed.has_good_texts:
+        assert _is_writable(fields)
 
 
 def test_a_line_longer_than_allowed_is_rejected_with_its_length_and_the_next_is_read() -> None:

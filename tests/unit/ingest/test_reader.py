@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import hashlib
 import io
 import json
 import sys
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.compression import compress
 from pipeline.errors import BadInput
 from pipeline.flat import write_delimited
 from pipeline.ingest import ReadOptions, read_answers, reader
@@ -163,6 +165,86 @@ def test_a_reader_who_stops_early_leaves_no_file_open(tmp_path: Path, name: str)
     assert isinstance(data, str)
     items = read_answers([_write(tmp_path, name, data.replace("fades", "fades – “for good” –").encode("cp1252"))])
     assert isinstance(next(items), Notice)
+    del items
+    gc.collect()
+
+
+# ---------------------------------------------------------------- compressed sources
+
+CODECS = {"gzip": "gz", "zstd": "zst"}
+NOISY = [{**RECORD, "text": hashlib.sha512(bytes([n % 256, n // 256])).hexdigest() * 2} for n in range(2000)]
+
+
+@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize("kind", SOURCES)
+def test_a_compressed_source_gives_the_answers_of_what_is_in_it(tmp_path: Path, kind: str, codec: str) -> None:
+    name, data = f"a.{SUFFIXES.get(kind, kind)}", SOURCES[kind]
+    packed = compress(data if isinstance(data, bytes) else data.encode(), codec)
+    (plain,) = _answers(_read(tmp_path, name, data))
+    for compressed_name in (f"{name}.{CODECS[codec]}", name, "saved"):
+        (answer,) = _answers(_read(tmp_path, compressed_name, packed))
+        place = plain.source.model_copy(update={"file": str(tmp_path / compressed_name)})
+        assert answer == plain.model_copy(update={"source": place})
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_compressed_parts_one_after_the_other_are_one_source(tmp_path: Path, codec: str) -> None:
+    parts = [_lines(RECORD).encode(), b"", _lines(*NOISY).encode(), _lines(RECORD).encode()]
+    items = _read(tmp_path, "a.jsonl", b"".join(compress(part, codec) for part in parts))
+    assert [answer.source.locator for answer in _answers(items)] == [f"line {n}" for n in range(1, 2003)]
+
+
+@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize("name", ["a.jsonl", "a.csv"])
+def test_a_source_that_breaks_off_is_read_to_there_and_refused_with_the_line(
+    tmp_path: Path, name: str, codec: str
+) -> None:
+    if name == "a.jsonl":
+        text = _lines(*NOISY)
+    else:
+        text = "question,text\n" + "".join(f'{row["question"]},"{row["text"]}"\n' for row in NOISY)
+    data = compress(text.encode(), codec)
+    items = read_answers([_write(tmp_path, name, data[: len(data) * 3 // 4])])
+    answers: list[Item] = []
+    with pytest.raises(BadInput, match=r"is damaged or cut off") as caught:
+        answers.extend(iter(items.__next__, None))
+    assert 500 < len(answers) < 2000
+    assert [answer.text for answer in answers if isinstance(answer, AnswerRecord)] == [
+        row["text"] for row in NOISY[: len(answers)]
+    ]
+    assert caught.value.where == f"after line {len(answers) + (name == 'a.csv')}"
+
+
+@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize("kind", SOURCES)
+def test_a_short_source_that_breaks_off_is_refused_whatever_its_kind(tmp_path: Path, kind: str, codec: str) -> None:
+    data = SOURCES[kind]
+    packed = compress(data if isinstance(data, bytes) else data.encode(), codec)
+    with pytest.raises(BadInput, match="is damaged or cut off"):
+        _read(tmp_path, f"a.{SUFFIXES.get(kind, kind)}", packed[:-1])
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_all_of_a_part_is_read_when_the_next_breaks_off(tmp_path: Path, codec: str) -> None:
+    parts = [compress(_lines(RECORD, RECORD).encode(), codec), compress(_lines(RECORD).encode(), codec)[:-4]]
+    items = read_answers([_write(tmp_path, "a.jsonl", b"".join(parts))])
+    assert [next(items), next(items)]
+    with pytest.raises(BadInput, match="is damaged or cut off"):
+        list(items)
+
+
+def test_a_pattern_is_read_like_the_files_that_match_it(tmp_path: Path) -> None:
+    paths = [_write(tmp_path, name, compress(_lines(RECORD).encode(), "zstd")) for name in ("a.jsonl.zst", "b.zst")]
+    assert list(read_answers([str(tmp_path / "*.zst")])) == list(read_answers(paths))
+    with pytest.raises(BadInput, match="named twice"):
+        list(read_answers([str(tmp_path / "*.zst"), paths[1]]))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("codec", CODECS)
+def test_a_reader_who_stops_early_leaves_no_compressed_file_open(tmp_path: Path, codec: str) -> None:
+    items = read_answers([_write(tmp_path, "a.jsonl", compress(_lines(*NOISY).encode(), codec))])
+    assert isinstance(next(items), AnswerRecord)
     del items
     gc.collect()
 
@@ -425,7 +507,19 @@ ANY_VALUE = st.recursive(
 @settings(deadline=None, max_examples=300)
 @given(fields=st.dictionaries(ANY_TEXT, ANY_VALUE, max_size=4))
 def test_the_quick_look_calls_writable_just_what_the_search_finds_nothing_in(fields: dict[str, Any]) -> None:
-    assert reader._is_writable(fields) == (reader._find_unwritable(fields) is None)
+    is_writable = reader._find_unwritable(fields) is None
+    assert reader._is_writable(fields) == is_writable
+    # Where the texts are known to be good, only the rest is looked at.
+    assert reader._is_writable(fields, has_good_texts=True) >= is_writable
+
+
+@pytest.mark.parametrize("number", [float("inf"), float("-inf"), float("nan")], ids=repr)
+@pytest.mark.parametrize("has_good_texts", [True, False])
+def test_the_quick_look_finds_a_number_that_json_lacks_however_good_the_texts(
+    number: float, has_good_texts: bool
+) -> None:
+    for fields in ({"a": number}, {"a": [1.5, number]}, {"a": {"b": [[number]]}}):
+        assert not reader._is_writable(fields, has_good_texts=has_good_texts)
 
 
 @pytest.mark.parametrize("depth", range(48, 54))
@@ -436,7 +530,9 @@ def test_the_quick_look_draws_the_line_at_the_same_depth(depth: int, innermost: 
     for _ in range(depth):
         value = [value] if is_list else {"a": value}
     fields = {"a": value}
-    assert reader._is_writable(fields) == (reader._find_unwritable(fields) is None)
+    for has_good_texts in (True, False):
+        is_writable = reader._is_writable(fields, has_good_texts=has_good_texts)
+        assert is_writable == (reader._find_unwritable(fields) is None)
 
 
 def test_a_nul_byte_is_found_in_a_list_as_in_a_text(tmp_path: Path) -> None:
@@ -468,6 +564,26 @@ def test_any_question_has_an_id_that_is_short_and_has_no_space(question: str) ->
     question_id = derive_question_id(question)
     assert 0 < len(question_id) <= 80
     assert not set(question_id) & set(" ,/\\\n")
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet"])
+def test_an_id_that_is_taken_in_another_file_names_that_file_and_place(tmp_path: Path, kind: str) -> None:
+    sources: dict[str, str | bytes] = {
+        "jsonl": _lines({**RECORD, "id": "w"}, {**RECORD, "id": "x"}),
+        "csv": "id,question,text\nw,Is it?,Yes.\nx,Is it?,No.\n",
+        "parquet": _parquet(id=["w", "x"], question=["Is it?"] * 2, text=["Yes.", "No."]),
+    }
+    paths = [_write(tmp_path, f"a.{kind}", sources[kind]), _write(tmp_path, "b.jsonl", _lines({**RECORD, "id": "x"}))]
+    items = list(read_answers(paths))
+    first = _answers(items[:2])[1].source
+    assert _rejected(items).reason == f"'x' is taken by {first.file}, {first.locator}"
+
+
+def test_an_id_that_is_taken_on_a_page_names_the_answer(tmp_path: Path) -> None:
+    (answer,) = _answers(_read(tmp_path, "a.txt", PAGE))
+    paths = [str(tmp_path / "a.txt"), _write(tmp_path, "b.jsonl", _lines({**RECORD, "id": answer.answer_id}))]
+    bad = _rejected(list(read_answers(paths)))
+    assert bad.reason == f"{answer.answer_id!r} is taken by {answer.source.file}, {answer.source.locator}"
 
 
 def test_an_id_that_is_taken_rejects_the_second_and_names_the_first(tmp_path: Path) -> None:

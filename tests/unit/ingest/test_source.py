@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.compression import compress
 from pipeline.errors import BadInput
 from pipeline.ingest.source import (
     KINDS,
@@ -170,7 +171,11 @@ def test_a_name_that_is_no_text_encoding_is_refused(tmp_path: Path, codec: str) 
         (b"PK\x03\x04\x14\x00\x06\x00xl/workbook.xml", "save it as CSV"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "save it as CSV"),
         (b"%PDF-1.7\n", "PDF"),
-        (b"\x1f\x8b\x08\x00", "unpack"),
+        (b"\x1f\x8b\x08\x00", "damaged or cut off"),
+        (b"\x28\xb5\x2f\xfd", "damaged or cut off"),
+        (compress(b"", "gzip"), "is empty"),
+        (compress(compress(TABLE.encode(), "gzip"), "zstd"), "compressed twice: unpack it once"),
+        (compress(b"\x89PNG\r\n", "zstd"), "picture"),
         (b"SQLite format 3\x00" + b"\x00\x01\x02\x03" * 100, "binary"),
         (b"\x81\x8d\x8f\x90\x9d \xff\xfe\x00 \x81\n", "--encoding"),
         (NOISE[:4000], "--encoding"),
@@ -185,7 +190,11 @@ def test_a_name_that_is_no_text_encoding_is_refused(tmp_path: Path, codec: str) 
         "xlsx",
         "xls",
         "pdf",
-        "gzip",
+        "gzip, cut off",
+        "zstd, cut off",
+        "gzip, empty",
+        "twice",
+        "png in zstd",
         "sqlite",
         "undecodable",
         "noise",
@@ -221,6 +230,118 @@ def test_a_folder_without_answers_is_refused_and_the_kinds_are_named(tmp_path: P
 def test_a_source_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="no such file"):
         expand_source(str(tmp_path / "absent.csv"))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        ("*.csv", ["a.csv", "b.csv"]),
+        ("?.csv", ["a.csv", "b.csv"]),
+        ("[b-z].*", ["b.csv", "b.md"]),
+        ("*", ["a.csv", "b.csv", "b.md"]),
+        ("**/*.csv", ["a.csv", "b.csv", "deep/d.csv", "deep/deeper/c.csv"]),
+        ("deep/*", ["deep/d.csv"]),
+        ("d*p/*.csv", ["deep/d.csv"]),
+    ],
+)
+@pytest.mark.parametrize("is_relative", [True, False])
+def test_a_pattern_stands_for_the_files_that_match_it_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pattern: str, found: list[str], is_relative: bool
+) -> None:
+    (tmp_path / "deep" / "deeper").mkdir(parents=True)
+    for name in ("b.csv", "a.csv", "b.md", "deep/d.csv", "deep/deeper/c.csv"):
+        _write(tmp_path, name, "x")
+    monkeypatch.chdir(tmp_path)
+    start = "" if is_relative else f"{tmp_path}/"
+    assert expand_source(f"{start}{pattern}") == [f"{start}{name}" for name in found]
+
+
+@pytest.mark.parametrize("pattern", ["*.csv", "d*", "[ab].jsonl"])
+def test_a_pattern_that_no_file_matches_is_refused(tmp_path: Path, pattern: str) -> None:
+    (tmp_path / "deep").mkdir()
+    with pytest.raises(BadInput, match="no file matches this pattern") as caught:
+        expand_source(str(tmp_path / pattern))
+    assert caught.value.file == str(tmp_path / pattern)
+
+
+@pytest.mark.parametrize("name", ["[a].csv", "what?.csv", "*.csv"])
+def test_a_file_that_is_there_is_no_pattern(tmp_path: Path, name: str) -> None:
+    for other in (name, "a.csv", "whats.csv"):
+        _write(tmp_path, other, "x")
+    assert expand_source(str(tmp_path / name)) == [str(tmp_path / name)]
+
+
+def test_a_folder_stands_for_its_compressed_files_too(tmp_path: Path) -> None:
+    names = ["a.jsonl.gz", "b.CSV.ZST", "c.txt.zstd", "d.parquet.gz"]
+    for name in (*names, "picture.png.gz", "noname.gz"):
+        _write(tmp_path, name, "x")
+    assert expand_source(str(tmp_path)) == [str(tmp_path / name) for name in names]
+
+
+OWN = [
+    *("called.jsonl.quarantine.jsonl", "a.csv.gz.quarantine.jsonl", "quarantine.jsonl", "quarantine-12.jsonl"),
+    *("called.jsonl.manifest.json", "called.jsonl.run/part-1.jsonl", "called.jsonl.run/deep/part-1.jsonl.zst"),
+]
+
+
+def _write_own(folder: Path) -> None:
+    for name in OWN:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        _write(folder, name, LINE)
+
+
+def test_a_folder_does_not_stand_for_what_stance_writes_beside_results(tmp_path: Path) -> None:
+    folder = tmp_path / "marathon.run"
+    _write_own(folder / "deep")
+    _write_own(folder)
+    names = ["about-quarantine.jsonl", "manifest.json", "quarantine-of-old.jsonl", "quarantine.csv", "runs.jsonl"]
+    for name in names:
+        _write(folder, name, LINE)
+    assert expand_source(str(folder)) == [str(folder / name) for name in names]
+
+
+def test_a_folder_of_nothing_but_what_stance_writes_is_refused(tmp_path: Path) -> None:
+    _write_own(tmp_path)
+    with pytest.raises(BadInput, match="folder without a file of answers"):
+        expand_source(str(tmp_path))
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_what_stance_writes_is_read_when_it_is_named(tmp_path: Path, name: str) -> None:
+    _write_own(tmp_path)
+    assert expand_source(str(tmp_path / name)) == [str(tmp_path / name)]
+
+
+@pytest.mark.parametrize("codec", ["gzip", "zstd"])
+@pytest.mark.parametrize(
+    ("name", "text", "kind", "encoding"),
+    [
+        ("a.csv", TABLE, "csv", "utf-8"),
+        ("a.txt.gz", TABLE, "page", "utf-8"),
+        ("a.txt.ZST", PAGE, "page", "utf-16"),
+        ("saved", LINE, "jsonl", "utf-8-sig"),
+        ("saved.gz", HTML, "html", "utf-32"),
+    ],
+)
+def test_what_is_compressed_is_opened_as_what_is_in_it_whatever_its_name(
+    tmp_path: Path, codec: str, name: str, text: str, kind: str, encoding: str
+) -> None:
+    source = open_source(_write(tmp_path, name, compress(text.encode(encoding), codec)))
+    assert (source.kind, source.encoding, source.notices) == (kind, encoding, ())
+    assert source.stream.read() == text.encode(encoding)
+    source.stream.close()
+
+
+@pytest.mark.parametrize("codec", ["gzip", "zstd"])
+def test_standard_input_may_be_compressed(monkeypatch: pytest.MonkeyPatch, codec: str) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(compress(LINE.encode(), codec))))
+    source = open_source(STDIN)
+    assert (source.name, source.kind, source.stream.read()) == (STDIN_NAME, "jsonl", LINE.encode())
+    source.stream.close()
+
+
+def test_a_name_that_tells_of_compression_does_not_make_it_so(tmp_path: Path) -> None:
+    assert _open(_write(tmp_path, "a.jsonl.gz", LINE)).kind == "jsonl"
 
 
 def test_a_folder_cannot_be_opened_as_a_file(tmp_path: Path) -> None:
