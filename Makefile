@@ -73,8 +73,8 @@ coverage: $(VENV)/.dev ## Measure how often the intervals of shares hold the tru
 schema: $(VENV)/.runtime ## Write docs/report.schema.json again
 	@$(BIN)/python -c 'from pipeline.report import render_schema; print(render_schema(), end="")' > docs/report.schema.json
 
-benchmark: $(VENV)/.runtime ## Measure how long classifying takes, as a multiple of tokenising (some minutes)
-	@$(BIN)/python -m tests.benchmarks.speed
+benchmark: $(VENV)/.dev ## Measure speed, memory and scaling beside the peers (an hour)
+	@$(BIN)/python -m tests.benchmarks
 
 # The interpreter is the oldest one supported, so that the locked versions are for all.
 lock: ## Lock the dependencies again (needs Python 3.11)

@@ -132,7 +132,7 @@ def _read_plan(path: Path) -> Any:
     try:
         return json.loads((path / _PLAN).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        others = sorted(entry.name for entry in os.scandir(path) if entry.name != _LOCK and ".new-" not in entry.name)
+        others = sorted(entry.name for entry in os.scandir(path) if entry.name not in {_LOCK, _NEW_PLAN})
         if others:
             raise WrongUsage(
                 f"{path}: holds {others[0]} and is no folder of a run: move it, or name another -o"

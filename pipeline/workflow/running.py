@@ -204,6 +204,8 @@ def classify_sources(
     ModelError
         When the model is missing or damaged, or another one than the unfinished run's.
     """
+    if options.cache is not None and options.backend != "local":
+        raise WrongUsage("--cache: works on one machine alone: leave it out, or use --backend local")
     if format_name is None:
         format_name = "jsonl" if output is None else record_format(str(output))
     run = _Run(intake, model_name, format_name, options, progress)

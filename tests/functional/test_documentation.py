@@ -11,7 +11,15 @@ from pipeline import errors
 from pipeline.cli import app
 
 COMMANDS = [command.callback.__name__ for command in app.registered_commands if command.callback is not None]
-PAGES = ["README.md", "CONTRIBUTING.md", "data/README.md", "models/README.md", "docs/method.md", "docs/decisions.md"]
+PAGES = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "data/README.md",
+    "models/README.md",
+    "docs/method.md",
+    "docs/decisions.md",
+    "docs/scale.md",
+]
 
 
 @pytest.mark.parametrize("command", [*COMMANDS, "models"])

@@ -372,3 +372,9 @@ def test_what_the_cache_knows_is_not_classified_again_and_the_result_is_the_same
     monkeypatch.setattr("pipeline.classify.explain_answers", None)
     assert classify("warm")["n_cached"] == N_ANSWERS
     assert made_by(tmp_path / "warm" / "out.jsonl") == made_by(expected)
+
+
+def test_a_cache_is_refused_on_a_cluster(corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--backend", "dask", "--scheduler", "tcp://127.0.0.1:1", "--cache", str(tmp_path / "cache")]
+    assert run(["classify", str(corpus), "-o", str(tmp_path / "out.jsonl"), *options]) == 2
+    assert "--cache: works on one machine alone" in capsys.readouterr().err

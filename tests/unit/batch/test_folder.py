@@ -74,6 +74,16 @@ def test_an_unfinished_run_without_a_shard_is_begun_anew(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_run_that_was_cut_off_before_it_had_a_plan_is_begun_anew(tmp_path: Path) -> None:
+    (tmp_path / "out.run").mkdir()
+    for name in ("lock", "run.json.new"):
+        (tmp_path / "out.run" / name).write_text("{")
+    with run(tmp_path / "out", resume=True) as folder:
+        assert folder.done == {}
+        folder.delete()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_folder_of_the_users_own_is_not_touched(tmp_path: Path) -> None:
     (tmp_path / "out.run").mkdir()
     (tmp_path / "out.run" / "mine.txt").write_text("mine")
