@@ -65,11 +65,18 @@ def record_format(path: str) -> str:
         parquet = " ".join(suffix for suffix, name in FORMATS.items() if name == "parquet")
         known = f"{plain} (compressed with .gz or .zst after it) {parquet}"
         raise WrongUsage(f"{path}: cannot tell a format from its name: use one of {known}")
-    _find_codec(path, format_name)
+    output_codec(path, format_name)
     return format_name
 
 
-def _find_codec(path: str, format_name: str) -> str | None:
+def output_codec(path: str, format_name: str) -> str | None:
+    """Return how a file's name asks for records of a format to be compressed; None for not at all.
+
+    Raises
+    ------
+    WrongUsage
+        When it asks for compressed Parquet.
+    """
     inner, codec = split_suffix(path)
     if codec is not None and format_name == "parquet":
         raise WrongUsage(f"{path}: Parquet is compressed by itself: leave out {path.removeprefix(inner)}")
@@ -162,7 +169,7 @@ def write_rows(rows: Iterable[Row], path: Path | None, format_name: str, *, work
         count = _write(rows, sys.stdout.buffer, format_name, None)
         sys.stdout.buffer.flush()
         return count
-    codec = _find_codec(str(path), format_name)
+    codec = output_codec(str(path), format_name)
     with (
         open_whole(path, workshop=workshop) as file,
         nullcontext(file) if codec is None else open_compressor(file, codec) as sink,

@@ -30,17 +30,20 @@ class RunFolder:
         The folder, beside the output.
     store
         Where its shards are.
+    is_repeatable
+        Whether it can be taken up.
     done
         What the shards that were there already say of themselves, by number.
     """
 
     path: Path
     store: Store
+    is_repeatable: bool
     done: Mapping[int, Mapping[str, Any]]
 
     def end_early(self) -> int:
-        """Return how many shards there are for a later run to take up; without any, nothing is left."""
-        n_shards = len(sweep(self.store))
+        """Return how many shards there are for a later run to take up; where there can be none, nothing is left."""
+        n_shards = len(sweep(self.store)) if self.is_repeatable else 0
         if not n_shards:
             self.delete()
         return n_shards
@@ -68,7 +71,8 @@ def open_run(
     output
         The file that is made in the end; the folder stands beside it.
     plan
-        What the results depend on, JSON-ready: a run is taken up again with the same plan alone.
+        What the results depend on, JSON-ready: a run is taken up again with the same plan alone. One whose
+        `is_repeatable` is false can never be taken up: the next begins anew.
     resume
         Whether to take up an unfinished run, if there is one.
     place
@@ -87,13 +91,16 @@ def open_run(
     with _locked(path, output):
         earlier = _read_plan(path)
         store = open_store(place or str(path))
+        is_repeatable = bool(plan.get("is_repeatable", True))
         if earlier is None:
             empty(store)
             _write_plan(path, plan)
-            yield RunFolder(path, store, {})
+            yield RunFolder(path, store, is_repeatable, {})
             return
         if resume:
             check(earlier, plan)
+        if not earlier.get("is_repeatable", True):
+            empty(store)
         done = sweep(store)
         if done and not resume:
             raise WrongUsage(
@@ -101,7 +108,7 @@ def open_run(
             )
         if not resume:
             _write_plan(path, plan)
-        yield RunFolder(path, store, done)
+        yield RunFolder(path, store, is_repeatable, done)
 
 
 @contextmanager
@@ -127,10 +134,10 @@ def _locked(path: Path, output: Path) -> Iterator[None]:
             return
 
 
-def _read_plan(path: Path) -> Any:
+def _read_plan(path: Path) -> dict[str, Any] | None:
     """Return the plan of the run in a folder; None where there is none yet."""
     try:
-        return json.loads((path / _PLAN).read_text(encoding="utf-8"))
+        return dict(json.loads((path / _PLAN).read_text(encoding="utf-8")))
     except FileNotFoundError:
         others = sorted(entry.name for entry in os.scandir(path) if entry.name not in {_LOCK, _NEW_PLAN})
         if others:
@@ -138,14 +145,15 @@ def _read_plan(path: Path) -> Any:
                 f"{path}: holds {others[0]} and is no folder of a run: move it, or name another -o"
             ) from None
         return None
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise BadInput(str(path / _PLAN), "is damaged: delete the folder to begin anew") from error
 
 
 def _write_plan(path: Path, plan: Mapping[str, Any]) -> None:
     new = path / _NEW_PLAN
     with new.open("w", encoding="utf-8") as file:
-        json.dump(plan, file, ensure_ascii=False, indent=2)
+        # A file's name may hold what is no UTF-8.
+        json.dump(plan, file, indent=2)
         file.flush()
         os.fsync(file.fileno())
     new.replace(path / _PLAN)

@@ -32,11 +32,11 @@ from pipeline.batch import (
     write_block,
 )
 from pipeline.blocks import cut_blocks
-from pipeline.compression import open_compressor, split_suffix
+from pipeline.compression import open_compressor
 from pipeline.errors import BadInput, ModelError, WrongUsage
 from pipeline.flat import Row
 from pipeline.ingest import STDIN, list_files
-from pipeline.output import open_whole, record_format, write_flat, write_text
+from pipeline.output import open_whole, output_codec, record_format, write_flat, write_text
 from pipeline.schema import AnswerRecord
 from pipeline.workflow.intake import Intake
 from pipeline.workflow.models import list_models, open_model
@@ -49,6 +49,7 @@ MAX_BLOCK_CHARS = 4_000_000
 MANIFEST_SUFFIX = ".manifest.json"
 _ANEW = "name the same again, or leave out --resume and delete the folder of the run"
 _MEANINGS = {
+    "is_repeatable": "kind of source",
     "versions": "version of medstance, Python or a library",
     "inputs": "order of its sources",
     "reading": "--kind, --encoding or --column",
@@ -259,7 +260,7 @@ class _Run:
             raise WrongUsage(f"{output}: is a folder: name a file")
         if self._options.resume and STDIN in self._intake.sources:
             raise WrongUsage("--resume: standard input cannot be read a second time: name a file")
-        codec = split_suffix(output.name)[1]
+        codec = output_codec(output.name, self._format)
         files = list_files(self._intake.sources)
         stats = _stat_files(files)
         plan = self._plan(files, output, codec)
@@ -276,8 +277,7 @@ class _Run:
                 self.summary.n_quarantined = self._intake.close(quarantine, workshop=run.path)
                 digest, size = self._join(run, output, codec)
             except BaseException:
-                n_shards = run.end_early()
-                if n_shards:
+                if run.end_early():
                     self._intake.say(f"what was classified is kept in {run.path}: go on with --resume")
                 raise
             counts = {
@@ -287,10 +287,10 @@ class _Run:
                 "stances": dict(self.summary.stances),
             }
             # How it was cut into shards changes nothing of the result.
-            made_of = {name: value for name, value in plan.items() if name != "shards"}
+            made_of = {name: value for name, value in plan.items() if name not in {"shards", "is_repeatable"}}
             manifest = {**made_of, "output": {**plan["output"], "bytes": size, "sha256": digest}, "counts": counts}
             self.summary.manifest = output.with_name(output.name + MANIFEST_SUFFIX)
-            text = json.dumps(manifest, ensure_ascii=False, indent=2) + "\n"
+            text = json.dumps(manifest, indent=2) + "\n"
             write_text(self.summary.manifest, text, workshop=run.path)
             run.delete()
 
@@ -298,6 +298,7 @@ class _Run:
         """Say what the result depends on."""
         options = self._intake.options
         return {
+            "is_repeatable": STDIN not in self._intake.sources,
             "versions": {name: version(name) for name in _VERSIONED} | {"python": platform.python_version()},
             "model": {"name": self.summary.model, "sha256": hash_file(self._folder.path / "manifest.json")},
             "inputs": [_describe(file) for file in files],
@@ -433,18 +434,17 @@ def _check_unchanged(files: Sequence[str], stats: Sequence[tuple[int, int] | Non
             raise BadInput(file, "changed while it was read: begin anew")
 
 
-def _check_plan(earlier: Any, plan: Mapping[str, Any]) -> None:
+def _check_plan(earlier: Mapping[str, Any], plan: Mapping[str, Any]) -> None:
     """Raise when a run cannot be taken up, and say what has changed since it was begun."""
-    known = earlier if isinstance(earlier, dict) else {}
-    if known.get("model") != plan["model"]:
-        was = (known.get("model") or {}).get("name")
+    if earlier.get("model") != plan["model"]:
+        was = earlier.get("model", {}).get("name")
         raise ModelError(f"the run was begun with {was}, not with {plan['model']['name']}: {_ANEW}")
-    before = {source["file"]: source for source in known.get("inputs", ())}
+    before = {source["file"]: source for source in earlier.get("inputs", ())}
     for source in plan["inputs"]:
         if before.pop(source["file"], None) != source:
             raise BadInput(source["file"], f"is not what it was when the run was begun: {_ANEW}")
     if before:
         raise BadInput(next(iter(before)), f"was read by the run and is not named now: {_ANEW}")
     for name, value in plan.items():
-        if known.get(name) != value:
+        if earlier.get(name) != value:
             raise WrongUsage(f"--resume: the run was begun with another {_MEANINGS[name]}: {_ANEW}")

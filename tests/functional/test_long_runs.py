@@ -260,6 +260,25 @@ def test_a_source_that_changes_while_it_is_read_is_noticed(
     assert not output.exists()
 
 
+def test_a_run_on_standard_input_leaves_nothing_that_could_not_be_taken_up(
+    corpus: Path, expected: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "out" / "out.jsonl"
+    command = ["classify", "-", "--kind", "jsonl", "-o", str(output)]
+
+    def read_from_the_corpus() -> None:
+        sys.stdin = corpus.open(encoding="utf-8")
+
+    pid = fork(command, tmp_path / "errors", read_from_the_corpus)
+    while not any((output.parent / "out.jsonl.run").glob("*.shard")):
+        time.sleep(0.002)
+    os.kill(pid, signal.SIGKILL)
+    assert wait(pid) == -signal.SIGKILL
+    assert wait(fork(command, tmp_path / "errors", read_from_the_corpus)) == 5
+    assert len(output.read_text(encoding="utf-8").splitlines()) == N_ANSWERS
+    assert sorted(made_by(output)) == sorted(made_by(expected))
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [(["-", "-o", "x.jsonl"], "cannot be read a second time"), (["answers.jsonl"], "only a run that makes a file")],

@@ -92,9 +92,10 @@ def test_a_folder_of_the_users_own_is_not_touched(tmp_path: Path) -> None:
     assert (tmp_path / "out.run" / "mine.txt").read_text() == "mine"
 
 
-def test_a_plan_that_is_damaged_is_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", ["{", "5", "[1]"])
+def test_a_plan_that_is_damaged_is_told(tmp_path: Path, content: str) -> None:
     (tmp_path / "out.run").mkdir()
-    (tmp_path / "out.run" / "run.json").write_text("{")
+    (tmp_path / "out.run" / "run.json").write_text(content)
     with pytest.raises(BadInput, match=r"run\.json: is damaged"), run(tmp_path / "out", resume=True):
         pass
 
