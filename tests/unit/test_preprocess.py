@@ -1023,14 +1023,14 @@ def read_all(parser: AnswerParser, answers: list[AnswerRecord], batch_size: int)
 
 
 @given(ROWS)
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=12)
 def test_nothing_of_an_answer_depends_on_the_batch_size(parser: AnswerParser, rows: list[tuple[str, str]]) -> None:
     answers = [answer(text, question=question) for question, text in rows]
     assert read_all(parser, answers, 1) == read_all(parser, answers, 2) == read_all(parser, answers, 7)
 
 
 @given(ROWS)
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=12)
 def test_nothing_of_an_answer_depends_on_what_was_parsed_before(
     parser: AnswerParser, rows: list[tuple[str, str]]
 ) -> None:
