@@ -117,8 +117,12 @@ def _locked(path: Path, output: Path) -> Iterator[None]:
     while True:
         try:
             path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise WrongUsage(f"{path}: cannot be written ({error.strerror})") from error
+        try:
             lock = (path / _LOCK).open("ab")
         except FileNotFoundError:
+            # The run that had the folder has just deleted it.
             continue
         except OSError as error:
             raise WrongUsage(f"{path}: cannot be written ({error.strerror})") from error
@@ -130,8 +134,21 @@ def _locked(path: Path, output: Path) -> Iterator[None]:
             # Between opening and locking, the run that held it may have ended and deleted its folder.
             if not (path / _LOCK).exists() or not os.path.samestat(os.fstat(lock.fileno()), (path / _LOCK).stat()):
                 continue
-            yield
+            try:
+                yield
+            except BaseException:
+                _remove_if_bare(path)
+                raise
             return
+
+
+def _remove_if_bare(path: Path) -> None:
+    """Remove the folder of a run that was cut off before it had a plan."""
+    if path.is_dir() and {entry.name for entry in os.scandir(path)} <= {_LOCK, _NEW_PLAN}:
+        for name in (_NEW_PLAN, _LOCK):
+            (path / name).unlink(missing_ok=True)
+        with suppress(OSError):
+            path.rmdir()
 
 
 def _read_plan(path: Path) -> dict[str, Any] | None:

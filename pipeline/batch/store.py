@@ -45,6 +45,10 @@ class FolderStore:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise WrongUsage(f"{folder}: cannot be written ({error.strerror})") from error
 
     def put(self, name: str, data: bytes, *, is_durable: bool = True) -> None:
         """Write a piece, see `Store`."""

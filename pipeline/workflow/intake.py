@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipeline.errors import BadInput, WrongUsage
 from pipeline.flat import Row
-from pipeline.ingest import FIELDS, Meter, ReadOptions, read_answers
+from pipeline.ingest import FIELDS, Meter, ReadOptions, list_files, read_answers
 from pipeline.output import record_format, to_json_line, write_rows
 from pipeline.schema import (
     AnswerRecord,
@@ -49,10 +49,21 @@ def quarantine_path(given: Path | None, output: Path | None, sources: Sequence[s
         When that place, or the output's, is a source too.
     """
     path = given or _default_quarantine(output)
+    if output is not None and path.resolve() == output.resolve():
+        raise WrongUsage(f"{path}: is the output and the quarantine too: name another with --quarantine")
+    files = [file for source in sources for file in _list_files(source)]
     for target in (path, output):
-        if target is not None and any(_is_same_file(target, source) for source in sources):
+        if target is not None and any(_is_same_file(target, file) for file in files):
             raise WrongUsage(f"{target}: is a source too: write somewhere else")
     return path
+
+
+def _list_files(source: str) -> list[str]:
+    """List the files of a source; one that is not there is told of when it is read."""
+    try:
+        return list_files([source])
+    except BadInput:
+        return []
 
 
 def _default_quarantine(output: Path | None) -> Path:

@@ -239,7 +239,7 @@ class _Run:
         if self._options.resume:
             raise WrongUsage("--resume: only a run that makes a file can be taken up again: name one with -o")
         with tempfile.TemporaryDirectory(prefix="stance-") as folder, _opened(output) as file:
-            place = self._options.place or folder
+            place = folder if self._options.place is None else _find_place(self._options.place, folder)
             store = open_store(place)
             with closing(self._classify(store, place, {}, codec=None)) as numbers:
                 if self._format == "jsonl":
@@ -264,7 +264,7 @@ class _Run:
         files = list_files(self._intake.sources)
         stats = _stat_files(files)
         plan = self._plan(files, output, codec)
-        place = self._options.place
+        place = None if self._options.place is None else _find_place(self._options.place, str(output.resolve()))
         with open_run(output, plan, resume=self._options.resume, place=place, check=_check_plan) as run:
             try:
                 shard_codec = codec if self._format == "jsonl" else None
@@ -304,7 +304,13 @@ class _Run:
             "inputs": [_describe(file) for file in files],
             "reading": {"kind": options.kind, "encoding": options.encoding, "columns": dict(options.columns)},
             "output": {"file": output.name, "format": self._format, "codec": codec},
-            "shards": {"place": self._options.place, "answers": MAX_BLOCK_ANSWERS, "chars": MAX_BLOCK_CHARS},
+            "shards": {
+                "place": None
+                if self._options.place is None
+                else _find_place(self._options.place, str(output.resolve())),
+                "answers": MAX_BLOCK_ANSWERS,
+                "chars": MAX_BLOCK_CHARS,
+            },
         }
 
     def _join(self, run: RunFolder, output: Path, codec: str | None) -> tuple[str, int]:
@@ -375,6 +381,13 @@ class _Run:
         share, n_read = self._intake.meter.share, self._intake.n_answers
         done = None if share is None or not n_read else share * self.summary.n_answers / n_read
         self._progress(self.summary.n_answers, done)
+
+
+def _find_place(place: str, output: str) -> str:
+    """Return the part of a place for shards that is this output's own: its lock guards it from other runs."""
+    own = hashlib.sha256(output.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    # Workers have working folders of their own.
+    return f"{place if '://' in place else Path(place).resolve()}/{own}"
 
 
 @contextmanager

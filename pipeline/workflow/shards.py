@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from pipeline.flat import Row
 from pipeline.schema import CALL_FIELDS, AnswerRecord, join_call
 from pipeline.workflow.classifying import Classifier, without_call
 
+# Another version may call the same answer otherwise.
+_VERSIONS = tuple(version(name) for name in ("medstance", "numpy", "scipy", "spacy"))
 # A parser is no place for two threads at a time, and a worker of a cluster may have several.
 _ONE_AT_A_TIME = threading.Lock()
 
@@ -121,7 +124,7 @@ def _call_cached(
     classifier: Classifier, model: str, block: Sequence[AnswerRecord], folder: Path
 ) -> tuple[list[Row], int]:
     """Call the answers that the cache does not know, and keep the calls."""
-    keys = [hash_key(model, a.question, a.proposition, a.headline, a.text) for a in block]
+    keys = [hash_key(*_VERSIONS, model, a.question, a.proposition, a.headline, a.text) for a in block]
     with CallCache(folder) as cache:
         known = cache.get(keys)
         # An answer that stands in the block twice is called once.
