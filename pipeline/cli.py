@@ -107,13 +107,19 @@ class FailOn(StrEnum):
     SIDE = "side"
 
 
-Sources = Annotated[list[str], typer.Argument(metavar="SOURCE...", help="Files, folders, or - for standard input.")]
+Sources = Annotated[
+    list[str], typer.Argument(metavar="SOURCE...", help="Files, folders, quoted patterns, or - for standard input.")
+]
 Labelled = Annotated[
     list[str], typer.Argument(metavar="LABELLED...", help="Sources whose records also have a field 'label'.")
 ]
 Output = Annotated[
     Path | None,
-    typer.Option("-o", "--output", help="Write here (.jsonl, .csv, .tsv, .parquet) instead of standard output."),
+    typer.Option(
+        "-o",
+        "--output",
+        help="Write here (.jsonl, .csv, .tsv, .parquet; .gz or .zst after all but Parquet), not to standard output.",
+    ),
 ]
 Format = Annotated[
     RecordFormat | None,

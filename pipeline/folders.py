@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -14,6 +15,15 @@ from pipeline.errors import WrongUsage
 def name_beside(place: Path) -> Path:
     """Return a hidden name beside a place that nothing has: where its content is made."""
     return place.with_name(f".{place.name}-{secrets.token_hex(4)}")
+
+
+def flush_folder(folder: Path) -> None:
+    """Make the names in a folder outlive the machine's being switched off."""
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 @contextmanager

@@ -16,10 +16,11 @@ from typing import IO, Any, Protocol, cast
 
 from pydantic_core import from_json, to_json
 
+from pipeline.blocks import cut_blocks
 from pipeline.compression import open_compressor, split_suffix
 from pipeline.errors import WrongUsage
 from pipeline.flat import Row, collect_columns, flatten, write_table
-from pipeline.folders import name_beside
+from pipeline.folders import flush_folder, name_beside
 
 FORMATS = {
     ".jsonl": "jsonl",
@@ -107,12 +108,16 @@ def open_whole(path: Path, *, workshop: Path | None = None) -> Iterator[IO[bytes
         path = path.resolve()
         if path.exists() and not path.is_file():
             # A pipe or a device can only be written to as it is.
-            with path.open("wb") as file:
-                yield file
-            return
-        path.parent.mkdir(parents=True, exist_ok=True)
+            stream = path.open("wb")
+        else:
+            stream = None
+            path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise WrongUsage(f"{shown}: cannot be written ({error.strerror})") from error
+    if stream is not None:
+        with stream:
+            yield stream
+        return
     # Named before it is made: whenever the run is interrupted, there is a name to clean up by.
     new = name_beside(path if workshop is None or not _share_disk(workshop, path.parent) else workshop / path.name)
     try:
@@ -126,6 +131,7 @@ def open_whole(path: Path, *, workshop: Path | None = None) -> Iterator[IO[bytes
             file.flush()
             os.fsync(file.fileno())
         new.replace(path)
+        flush_folder(path.parent)
     finally:
         new.unlink(missing_ok=True)
 
@@ -253,24 +259,16 @@ def _write_parquet(read: Callable[[], Iterable[Row]], file: Sink, block_rows: in
     schema = pa.schema([(name, _find_type(values)) for name, values in _sample_columns(read()).items()])
     count = 0
     with pq.ParquetWriter(cast("IO[bytes]", file), schema) as writer:
-        for block in _cut_blocks(read(), block_rows):
+        blocks = cut_blocks(map(flatten, read()), _count_chars, max_items=block_rows, max_size=BLOCK_CHARS)
+        for block in blocks:
             arrays = [_to_array([row.get(field.name) for row in block], field.type) for field in schema]
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
             count += len(block)
     return count
 
 
-def _cut_blocks(rows: Iterable[Row], n_rows: int) -> Iterator[list[Row]]:
-    block: list[Row] = []
-    n_chars = 0
-    for row in map(flatten, rows):
-        block.append(row)
-        n_chars += sum(len(value) for value in row.values() if isinstance(value, str))
-        if len(block) >= n_rows or n_chars >= BLOCK_CHARS:
-            yield block
-            block, n_chars = [], 0
-    if block:
-        yield block
+def _count_chars(row: Row) -> int:
+    return sum(len(value) for value in row.values() if isinstance(value, str))
 
 
 def _sample_columns(rows: Iterable[Row]) -> dict[str, list[Any]]:

@@ -19,6 +19,7 @@ from sklearn.dummy import DummyClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
+from spacy.language import Language
 from spacy.training import Example
 
 from data.measure.datasheet import read_part, replace_sections
@@ -129,25 +130,35 @@ _CNN = {
 }
 
 
+def train_textcat(
+    kind: str, texts: Sequence[str], labels: Sequence[str], names: Sequence[str], *, n_epochs: int
+) -> Language:
+    """Train spaCy's own textcat: ``bow``, a bag of words, or ``cnn``."""
+    spacy.util.fix_random_seed(0)
+    nlp = spacy.blank("en")
+    textcat = nlp.add_pipe("textcat", config={"model": _BOW if kind == "bow" else _CNN})
+    for name in names:
+        textcat.add_label(name)
+    examples = [
+        Example.from_dict(nlp.make_doc(text), {"cats": {name: float(name == label) for name in names}})
+        for text, label in zip(texts, labels, strict=True)
+    ]
+    optimizer = nlp.initialize(lambda: examples)
+    shuffled = random.Random(0)  # noqa: S311
+    for _ in range(n_epochs):
+        shuffled.shuffle(examples)
+        for batch in spacy.util.minibatch(examples, size=64):
+            nlp.update(batch, sgd=optimizer, drop=0.2)
+    return nlp
+
+
 def _spacy_peer(data: StudyData, kind: str, *, n_epochs: int) -> Predict:
     texts, labels, names = data.texts, data.training.labels, data.scheme.names
 
     def predict(train: Ints, test: Ints) -> Floats:
-        spacy.util.fix_random_seed(0)
-        nlp = spacy.blank("en")
-        textcat = nlp.add_pipe("textcat", config={"model": _BOW if kind == "bow" else _CNN})
-        for name in names:
-            textcat.add_label(name)
-        examples = [
-            Example.from_dict(nlp.make_doc(texts[row]), {"cats": {name: float(name == labels[row]) for name in names}})
-            for row in train
-        ]
-        optimizer = nlp.initialize(lambda: examples)
-        shuffled = random.Random(0)  # noqa: S311
-        for _ in range(n_epochs):
-            shuffled.shuffle(examples)
-            for batch in spacy.util.minibatch(examples, size=64):
-                nlp.update(batch, sgd=optimizer, drop=0.2)
+        nlp = train_textcat(
+            kind, [texts[row] for row in train], [labels[row] for row in train], names, n_epochs=n_epochs
+        )
         docs = nlp.pipe([texts[row] for row in test])
         return np.array([[doc.cats[name] for name in names] for doc in docs])
 

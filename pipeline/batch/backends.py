@@ -188,7 +188,7 @@ class _Dask:
 
     def submit(self, function: Callable[..., Any], /, *arguments: Any) -> Pending:
         # Not pure: the same call of a later run must not be answered from an earlier one.
-        return _DaskTask(self._client.submit(function, *arguments, pure=False, retries=_MAX_DEATHS))
+        return _DaskTask(self._client.submit(function, *arguments, pure=False))
 
 
 class _DaskTask:

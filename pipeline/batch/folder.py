@@ -14,10 +14,10 @@ from typing import Any
 
 from pipeline.batch.store import Store, empty, open_store, sweep
 from pipeline.errors import BadInput, WrongUsage
+from pipeline.folders import flush_folder
 
 RUN_SUFFIX = ".run"
 _PLAN, _NEW_PLAN, _LOCK = "run.json", "run.json.new", "lock"
-_READ_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -92,15 +92,14 @@ def open_run(
         earlier = _read_plan(path)
         store = open_store(place or str(path))
         is_repeatable = bool(plan.get("is_repeatable", True))
-        if earlier is None:
+        if earlier is None or not earlier.get("is_repeatable", True):
             empty(store)
             _write_plan(path, plan)
             yield RunFolder(path, store, is_repeatable, {})
             return
         if resume:
             check(earlier, plan)
-        if not earlier.get("is_repeatable", True):
-            empty(store)
+        _remove_half_made(path)
         done = sweep(store)
         if done and not resume:
             raise WrongUsage(
@@ -151,6 +150,13 @@ def _remove_if_bare(path: Path) -> None:
             path.rmdir()
 
 
+def _remove_half_made(path: Path) -> None:
+    """Remove what a killed run was making here: each may be as large as the output."""
+    for entry in os.scandir(path):
+        if entry.name.startswith("."):
+            (path / entry.name).unlink(missing_ok=True)
+
+
 def _read_plan(path: Path) -> dict[str, Any] | None:
     """Return the plan of the run in a folder; None where there is none yet."""
     try:
@@ -174,12 +180,10 @@ def _write_plan(path: Path, plan: Mapping[str, Any]) -> None:
         file.flush()
         os.fsync(file.fileno())
     new.replace(path / _PLAN)
+    flush_folder(path)
 
 
 def hash_file(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, in hexadecimal."""
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while piece := file.read(_READ_BYTES):
-            digest.update(piece)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()

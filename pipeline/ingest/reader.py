@@ -23,7 +23,6 @@ from pipeline.ingest.jsonl import read_jsonl
 from pipeline.ingest.meter import Meter
 from pipeline.ingest.page_html import read_page_html
 from pipeline.ingest.page_text import read_page_text
-from pipeline.ingest.parquet import read_parquet
 from pipeline.ingest.raw import BadRecord, RawRecord
 from pipeline.ingest.source import (
     STDIN,
@@ -201,6 +200,9 @@ def _records(source: OpenSource, options: ReadOptions) -> Iterator[RawRecord | B
     if source.kind == "jsonl":
         return read_jsonl(source, options.max_record_chars)
     if source.kind == "parquet":
+        # Imported here: Arrow takes longer to load than most sources to read.
+        from pipeline.ingest.parquet import read_parquet
+
         return read_parquet(source, check_columns)
     return read_table(source, options.max_record_chars, check_columns)
 

@@ -103,7 +103,7 @@ def expand_source(name: str) -> list[str]:
 
     A name that is there is what it names, whatever its characters; else ``*``, ``?`` and ``[...]`` make it a
     pattern, in which ``**`` stands for folders however deep.
-    What stance writes beside results is left out of a folder: quarantine files, manifests, and folders of runs.
+    What stance writes beside results, quarantine files and manifests, is left out of both; so are folders of runs.
 
     Raises
     ------
@@ -125,7 +125,7 @@ def expand_source(name: str) -> list[str]:
     if _GLOB_CHARACTERS.isdisjoint(name):
         raise BadInput(name, "no such file or folder")
     # Path.glob takes no pattern that begins at the root.
-    files = sorted(found for found in glob.glob(name, recursive=True) if not Path(found).is_dir())  # noqa: PTH207
+    files = sorted(found for found in glob.glob(name, recursive=True) if _is_not_own(Path(found)))  # noqa: PTH207
     if not files:
         raise BadInput(name, "no file matches this pattern")
     return files
@@ -135,6 +135,11 @@ def _is_for_reading(path: Path) -> bool:
     """Whether a file of a folder is of a known kind and none of stance's own; `path` is within that folder."""
     in_run = any(part.endswith(_RUN_SUFFIX) for part in path.parts[:-1])
     return file_kind(path.name) is not None and not in_run and _OWN_FILE.fullmatch(path.name) is None
+
+
+def _is_not_own(path: Path) -> bool:
+    """Whether what a pattern matches is a file, and none of stance's own."""
+    return not path.is_dir() and _OWN_FILE.fullmatch(path.name) is None
 
 
 def list_files(names: Sequence[str]) -> list[str]:

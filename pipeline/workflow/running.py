@@ -5,14 +5,12 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import platform
 import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any
 
@@ -23,6 +21,7 @@ from pipeline.batch import (
     Store,
     delete_block,
     delete_shard,
+    empty,
     hash_file,
     map_in_order,
     open_backend,
@@ -40,7 +39,7 @@ from pipeline.output import open_whole, output_codec, record_format, write_flat,
 from pipeline.schema import AnswerRecord
 from pipeline.workflow.intake import Intake
 from pipeline.workflow.models import list_models, open_model
-from pipeline.workflow.shards import ClassifyTask, classify_block, render_block
+from pipeline.workflow.shards import ClassifyTask, classify_block, list_versions, render_block
 
 __all__ = ["RunOptions", "RunSummary", "classify_sources", "describe_run"]
 
@@ -56,7 +55,6 @@ _MEANINGS = {
     "output": "format or compression",
     "shards": "place or size of shards",
 }
-_VERSIONED = ("medstance", "numpy", "scipy", "spacy")
 
 
 @dataclass(frozen=True)
@@ -238,19 +236,29 @@ class _Run:
         """Write to standard output or to a pipe; there is nothing to take up again."""
         if self._options.resume:
             raise WrongUsage("--resume: only a run that makes a file can be taken up again: name one with -o")
+        if self._options.backend != "local" and self._options.place is None:
+            raise WrongUsage(
+                "--backend dask: workers write to a place that they share: name -o FILE, or --shards PLACE"
+            )
         with tempfile.TemporaryDirectory(prefix="stance-") as folder, _opened(output) as file:
             place = folder if self._options.place is None else _find_place(self._options.place, folder)
             store = open_store(place)
-            with closing(self._classify(store, place, {}, codec=None)) as numbers:
-                if self._format == "jsonl":
-                    for number in numbers:
-                        file.write(read_shard(store, number).content)
-                        file.flush()
-                        delete_shard(store, number)
-                else:
-                    made = list(numbers)
-                    write_flat(lambda: _read_rows(store, made), file, self._format)
+            try:
+                self._stream_from(store, place, file)
+            finally:
+                empty(store)
         self.summary.n_quarantined = self._intake.close(quarantine)
+
+    def _stream_from(self, store: Store, place: str, file: IO[bytes]) -> None:
+        with closing(self._classify(store, place, {}, codec=None)) as numbers:
+            if self._format == "jsonl":
+                for number in numbers:
+                    file.write(read_shard(store, number).content)
+                    file.flush()
+                    delete_shard(store, number)
+            else:
+                made = list(numbers)
+                write_flat(lambda: _read_rows(store, made), file, self._format)
 
     # ------------------------------------------------------------ to a file
 
@@ -258,13 +266,15 @@ class _Run:
         """Write to a file, by way of a folder of shards that outlives an interruption."""
         if output.is_dir():
             raise WrongUsage(f"{output}: is a folder: name a file")
-        if self._options.resume and STDIN in self._intake.sources:
-            raise WrongUsage("--resume: standard input cannot be read a second time: name a file")
         codec = output_codec(output.name, self._format)
         files = list_files(self._intake.sources)
+        stream = next(filter(_is_stream, files), None)
+        if self._options.resume and stream is not None:
+            name = "standard input" if stream == STDIN else stream
+            raise WrongUsage(f"--resume: {name} cannot be read a second time: name a file")
         stats = _stat_files(files)
-        plan = self._plan(files, output, codec)
         place = None if self._options.place is None else _find_place(self._options.place, str(output.resolve()))
+        plan = self._plan(files, output, codec, place)
         with open_run(output, plan, resume=self._options.resume, place=place, check=_check_plan) as run:
             try:
                 shard_codec = codec if self._format == "jsonl" else None
@@ -294,23 +304,17 @@ class _Run:
             write_text(self.summary.manifest, text, workshop=run.path)
             run.delete()
 
-    def _plan(self, files: Sequence[str], output: Path, codec: str | None) -> dict[str, Any]:
+    def _plan(self, files: Sequence[str], output: Path, codec: str | None, place: str | None) -> dict[str, Any]:
         """Say what the result depends on."""
         options = self._intake.options
         return {
-            "is_repeatable": STDIN not in self._intake.sources,
-            "versions": {name: version(name) for name in _VERSIONED} | {"python": platform.python_version()},
+            "is_repeatable": not any(map(_is_stream, files)),
+            "versions": list_versions(),
             "model": {"name": self.summary.model, "sha256": hash_file(self._folder.path / "manifest.json")},
             "inputs": [_describe(file) for file in files],
             "reading": {"kind": options.kind, "encoding": options.encoding, "columns": dict(options.columns)},
             "output": {"file": output.name, "format": self._format, "codec": codec},
-            "shards": {
-                "place": None
-                if self._options.place is None
-                else _find_place(self._options.place, str(output.resolve())),
-                "answers": MAX_BLOCK_ANSWERS,
-                "chars": MAX_BLOCK_CHARS,
-            },
+            "shards": {"place": place, "answers": MAX_BLOCK_ANSWERS, "chars": MAX_BLOCK_CHARS},
         }
 
     def _join(self, run: RunFolder, output: Path, codec: str | None) -> tuple[str, int]:
@@ -429,15 +433,20 @@ def _read_rows(store: Store, numbers: Sequence[int]) -> Iterator[Row]:
             yield from_json(line)
 
 
+def _is_stream(file: str) -> bool:
+    """Whether a source can be read once alone: standard input, or a pipe."""
+    return file == STDIN or not Path(file).is_file()
+
+
 def _describe(file: str) -> dict[str, Any]:
-    if file == STDIN:
-        return {"file": STDIN}
+    if _is_stream(file):
+        return {"file": file}
     return {"file": file, "bytes": Path(file).stat().st_size, "sha256": hash_file(Path(file))}
 
 
 def _stat_files(files: Sequence[str]) -> list[tuple[int, int] | None]:
-    """Return what changes when a file is written to; None for standard input."""
-    stats = [None if file == STDIN else Path(file).stat() for file in files]
+    """Return what changes when a file is written to or deleted; None for what can be read once alone."""
+    stats = [None if _is_stream(file) else Path(file).stat() for file in files]
     return [None if stat is None else (stat.st_size, stat.st_mtime_ns) for stat in stats]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -20,10 +21,14 @@ from pipeline.flat import Row
 from pipeline.schema import CALL_FIELDS, AnswerRecord, join_call
 from pipeline.workflow.classifying import Classifier, without_call
 
-# Another version may call the same answer otherwise.
-_VERSIONS = tuple(version(name) for name in ("medstance", "numpy", "scipy", "spacy"))
+_VERSIONED = ("medstance", "numpy", "pyarrow", "pydantic", "scipy", "spacy")
 # A parser is no place for two threads at a time, and a worker of a cluster may have several.
 _ONE_AT_A_TIME = threading.Lock()
+
+
+def list_versions() -> dict[str, str]:
+    """Return the versions of what makes a shard: another may make another one of the same answers."""
+    return {name: version(name) for name in _VERSIONED} | {"python": platform.python_version()}
 
 
 @dataclass(frozen=True)
@@ -124,14 +129,15 @@ def _call_cached(
     classifier: Classifier, model: str, block: Sequence[AnswerRecord], folder: Path
 ) -> tuple[list[Row], int]:
     """Call the answers that the cache does not know, and keep the calls."""
-    keys = [hash_key(*_VERSIONS, model, a.question, a.proposition, a.headline, a.text) for a in block]
+    versions = list_versions().values()
+    keys = [hash_key(*versions, model, a.question, a.proposition, a.headline, a.text) for a in block]
     with CallCache(folder) as cache:
         known = cache.get(keys)
         # An answer that stands in the block twice is called once.
         new = {key: answer for key, answer in zip(keys, block, strict=True) if key not in known}
         found = {key: to_json(call) for key, (_, call) in zip(new, classifier.call(new.values()), strict=True)}
         cache.put(found)
-    return [from_json((known | found)[key]) for key in keys], len(block) - len(found)
+    return [from_json((known | found)[key]) for key in keys], sum(key in known for key in keys)
 
 
 def _render_line(answer: AnswerRecord, call: Row) -> bytes:

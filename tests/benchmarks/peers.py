@@ -10,7 +10,6 @@ import argparse
 import importlib
 import importlib.util
 import json
-import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -88,28 +87,10 @@ def _batches(texts: Iterator[str]) -> Iterator[list[str]]:
 
 def _train_textcat(kind: str, n_epochs: int) -> Train:
     def train(folder: Path) -> None:
-        import spacy
-        from spacy.training import Example
+        from data.measure.study import train_textcat
 
-        from data.measure import study
-
-        spacy.util.fix_random_seed(0)
         texts, labels = _read_labelled()
-        names = sorted(set(labels))
-        nlp = spacy.blank("en")
-        textcat = nlp.add_pipe("textcat", config={"model": study._BOW if kind == "bow" else study._CNN})
-        for name in names:
-            textcat.add_label(name)
-        examples = [
-            Example.from_dict(nlp.make_doc(text), {"cats": {name: float(name == label) for name in names}})
-            for text, label in zip(texts, labels, strict=True)
-        ]
-        optimizer = nlp.initialize(lambda: examples)
-        shuffled = random.Random(0)  # noqa: S311
-        for _ in range(n_epochs):
-            shuffled.shuffle(examples)
-            for batch in spacy.util.minibatch(examples, size=64):
-                nlp.update(batch, sgd=optimizer, drop=0.2)
+        nlp = train_textcat(kind, texts, labels, sorted(set(labels)), n_epochs=n_epochs)
         nlp.to_disk(folder / f"textcat-{kind}")
 
     return train

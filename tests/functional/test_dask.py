@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import threading
@@ -105,22 +104,17 @@ def test_a_worker_that_is_killed_costs_a_retry_and_not_the_run(
 def test_a_worker_with_another_model_refuses(
     cluster: LocalCluster, corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # The model's folder says something else by the time the worker reads it.
-    model = tmp_path / "model"
-    claims = [
-        {"question": f"Is {topic} good?", "text": f"{text} {n}", "label": label}
-        for topic in "abcdef"
-        for n in range(2)
-        for label, text in {"favor": "Yes, I like it.", "against": "No, never."}.items()
-    ]
-    data = tmp_path / "claims.jsonl"
-    data.write_text("".join(json.dumps(row) + "\n" for row in claims))
-    assert run(["train", str(data), "-o", str(model), "--folds", "2"]) == 0
-
     def other(**options: Any) -> ClassifyTask:
         return ClassifyTask(**{**options, "full_name": "another@0123"})
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(running, "ClassifyTask", other)
-        assert classify(cluster, corpus, tmp_path / "out.jsonl", "--model", str(model)) == 4
+        assert classify(cluster, corpus, tmp_path / "out.jsonl") == 4
     assert "the run's model is another@0123: the same must be on every worker" in capsys.readouterr().err
+
+
+def test_a_cluster_without_a_place_to_write_to_is_refused(
+    cluster: LocalCluster, corpus: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["classify", str(corpus), "--backend", "dask", "--scheduler", cluster.scheduler_address]) == 2
+    assert "workers write to a place that they share" in capsys.readouterr().err

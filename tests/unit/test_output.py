@@ -23,13 +23,12 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from pipeline import output
 from pipeline.errors import WrongUsage
 from pipeline.flat import Row, flatten, write_cell
 from pipeline.ingest import ReadOptions, read_answers
 from pipeline.output import (
-    BLOCK_CHARS,
     BLOCK_ROWS,
-    _cut_blocks,
     open_whole,
     record_format,
     to_json_line,
@@ -125,7 +124,8 @@ def test_a_file_is_on_the_disk_before_it_takes_its_name(tmp_path: Path, monkeypa
 
     monkeypatch.setattr(os, "fsync", note)
     write_text(target, "new")
-    assert synced == [(b"new", False)]
+    # Then the folder, which holds the name.
+    assert synced == [(b"new", False), (b"new", True)]
 
 
 def test_a_written_file_follows_the_users_mask_not_that_of_a_temporary_file(tmp_path: Path) -> None:
@@ -407,9 +407,11 @@ def test_a_parquet_file_is_written_in_blocks_of_rows() -> None:
     assert [found.row_group(n).num_rows for n in range(found.num_row_groups)] == [BLOCK_ROWS, BLOCK_ROWS, 1]
 
 
-def test_rows_of_long_text_make_shorter_blocks() -> None:
-    row = {"text": "x" * (BLOCK_CHARS // 2)}
-    assert [len(block) for block in _cut_blocks([row] * 5, BLOCK_ROWS)] == [2, 2, 1]
+def test_rows_of_long_text_make_shorter_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(output, "BLOCK_CHARS", 20)
+    write_rows([{"text": "x" * 10}] * 5, tmp_path / "out.parquet", "parquet")
+    groups = pq.ParquetFile(tmp_path / "out.parquet").metadata
+    assert [groups.row_group(n).num_rows for n in range(groups.num_row_groups)] == [2, 2, 1]
 
 
 def long_rows(count: int) -> Iterable[Row]:

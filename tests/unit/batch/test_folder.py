@@ -84,6 +84,14 @@ def test_a_run_that_was_cut_off_before_it_had_a_plan_is_begun_anew(tmp_path: Pat
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_a_killed_run_was_making_does_not_pile_up(tmp_path: Path) -> None:
+    with run(tmp_path / "out") as folder:
+        write_shard(folder.store, Shard(0, {}, b"x"))
+        (folder.path / ".out-0123abcd").write_bytes(b"half an output")
+    with run(tmp_path / "out", resume=True) as folder:
+        assert sorted(path.name for path in folder.path.iterdir()) == ["00000000.shard", "lock", "run.json"]
+
+
 def test_a_folder_of_the_users_own_is_not_touched(tmp_path: Path) -> None:
     (tmp_path / "out.run").mkdir()
     (tmp_path / "out.run" / "mine.txt").write_text("mine")

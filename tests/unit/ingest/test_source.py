@@ -300,6 +300,13 @@ def test_a_folder_does_not_stand_for_what_stance_writes_beside_results(tmp_path:
     assert expand_source(str(folder)) == [str(folder / name) for name in names]
 
 
+def test_a_pattern_does_not_stand_for_it_either(tmp_path: Path) -> None:
+    _write(tmp_path, "a.jsonl", LINE)
+    for name in OWN[:5]:
+        _write(tmp_path, name, LINE)
+    assert expand_source(str(tmp_path / "*")) == [str(tmp_path / "a.jsonl")]
+
+
 def test_a_folder_of_nothing_but_what_stance_writes_is_refused(tmp_path: Path) -> None:
     _write_own(tmp_path)
     with pytest.raises(BadInput, match="folder without a file of answers"):
