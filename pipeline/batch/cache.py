@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +11,7 @@ from typing import Self
 
 from pipeline.errors import WrongUsage
 
-_FILE = "calls.sqlite"
+_FILE, _LOCK = "calls.sqlite", "lock"
 _WAIT_SECONDS = 300.0
 _MAX_ASKED = 900
 """Keys in one question to SQLite, which takes 999 at least."""
@@ -50,13 +51,10 @@ class CallCache:
         self._path = folder / _FILE
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._database = sqlite3.connect(self._path, timeout=_WAIT_SECONDS)
-            # Readers and a writer do not wait for each other; a lost last entry is worked out again.
-            self._database.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;")
-            # Entries stand in order of coming; the index alone is in order of the keys, which are random.
-            self._database.execute("CREATE TABLE IF NOT EXISTS call (key BLOB NOT NULL, content BLOB NOT NULL)")
-            self._database.execute("CREATE UNIQUE INDEX IF NOT EXISTS by_key ON call (key)")
-            self._database.commit()
+            # SQLite waits for others when it reads and writes, yet not when it changes to another kind of journal.
+            with (folder / _LOCK).open("ab") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                self._database = self._open()
         except (OSError, sqlite3.Error) as error:
             raise self._unusable(error) from error
 
@@ -65,6 +63,16 @@ class CallCache:
 
     def __exit__(self, *_: object) -> None:
         self._database.close()
+
+    def _open(self) -> sqlite3.Connection:
+        database = sqlite3.connect(self._path, timeout=_WAIT_SECONDS)
+        # Readers and a writer do not wait for each other; a lost last entry is worked out again.
+        database.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;")
+        # Entries stand in order of coming; the index alone is in order of the keys, which are random.
+        database.execute("CREATE TABLE IF NOT EXISTS call (key BLOB NOT NULL, content BLOB NOT NULL)")
+        database.execute("CREATE UNIQUE INDEX IF NOT EXISTS by_key ON call (key)")
+        database.commit()
+        return database
 
     def get(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         """Return the results that are known, by key."""

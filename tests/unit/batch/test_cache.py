@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -31,16 +32,16 @@ def test_results_are_kept_from_one_use_to_the_next(tmp_path: Path) -> None:
 
 
 def test_several_writers_wait_for_each_other(tmp_path: Path) -> None:
+    at_once = threading.Barrier(4)
+
     def write(first: int) -> None:
+        at_once.wait()
         with CallCache(tmp_path) as cache:
-            for n in range(first, first + 50):
+            for n in range(first, first + 40):
                 cache.put({b"%d" % n: b"x"})
 
-    threads = [threading.Thread(target=write, args=(first,)) for first in (0, 25, 50)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(at_once.parties) as pool:
+        list(pool.map(write, (0, 20, 40, 60)))
     with CallCache(tmp_path) as cache:
         assert len(cache.get([b"%d" % n for n in range(200)])) == 100
 
