@@ -14,6 +14,9 @@ COLLECTED := data/labels/medical_qa.csv data/labels/medical_qa_more.csv
 THREADS := OMP_NUM_THREADS=2 OPENBLAS_NUM_THREADS=2
 WEIGHTS := --weight data/corpus=4 --weight data/labels/medical_qa_more.csv=0.7
 
+# One more than there are cores: many tests wait for another process, or for a browser.
+WORKERS := $(shell expr $$(nproc 2>/dev/null || echo 2) + 1)
+
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
@@ -38,7 +41,7 @@ demo: $(VENV)/.runtime ## The main job on a page that comes with medstance
 	@echo 'Open demo/report.html in a browser.'
 
 test: $(VENV)/.dev ## Run the tests
-	@$(BIN)/python -m pytest -n auto --cov --cov-report=term
+	@$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term
 
 check: $(VENV)/.dev ## Lint, types, import rules and tests: what CI runs
 	@$(BIN)/ruff format --check .

@@ -8,6 +8,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,7 @@ def build_report(
     return Report.model_validate(given | fields)
 
 
+@cache
 def report_of(text: str, scheme: LabelScheme, n_questions: int = 2) -> Report:
     """Build a report with the text in every field a source can fill."""
     fields = {
