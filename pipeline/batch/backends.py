@@ -68,7 +68,9 @@ def map_in_order(backend: Backend, function: Callable[..., R], calls: Iterable[S
 
 
 @contextmanager
-def open_backend(name: str, *, n_jobs: int, scheduler: str | None = None) -> Iterator[Backend]:
+def open_backend(
+    name: str, *, n_jobs: int, scheduler: str | None = None, prepare: Callable[[], object] | None = None
+) -> Iterator[Backend]:
     """Open a back end: ``local`` or ``dask``.
 
     Parameters
@@ -79,6 +81,8 @@ def open_backend(name: str, *, n_jobs: int, scheduler: str | None = None) -> Ite
         Processes of the local one; one works in this process.
     scheduler
         Address of the Dask scheduler.
+    prepare
+        What new processes of this machine do until the first call is there; that it fails is for the calls to say.
     """
     if name == "dask":
         with _dask(scheduler) as backend:
@@ -86,7 +90,7 @@ def open_backend(name: str, *, n_jobs: int, scheduler: str | None = None) -> Ite
     elif n_jobs == 1:
         yield _Here()
     else:
-        with _processes(n_jobs) as backend:
+        with _processes(n_jobs, prepare) as backend:
             yield backend
 
 
@@ -108,13 +112,19 @@ class _Here:
 class _Processes:
     """A pool that is replaced when one of its processes dies, as the out-of-memory killer makes them."""
 
-    def __init__(self, n_jobs: int) -> None:
+    def __init__(self, n_jobs: int, prepare: Callable[[], object] | None) -> None:
         self._n_jobs = n_jobs
+        self._prepare = prepare
         self.capacity = _AHEAD * n_jobs
         self.pool = self._start()
 
     def _start(self) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(self._n_jobs, multiprocessing.get_context("spawn"), _begin_worker)
+        pool = ProcessPoolExecutor(self._n_jobs, multiprocessing.get_context("spawn"), _begin_worker)
+        if self._prepare is not None:
+            # A process is begun for every call that none is free for.
+            for _ in range(self._n_jobs):
+                pool.submit(self._prepare)
+        return pool
 
     def submit(self, function: Callable[..., Any], /, *arguments: Any) -> Pending:
         return _Tried(self, function, arguments)
@@ -155,8 +165,8 @@ class _Tried:
 
 
 @contextmanager
-def _processes(n_jobs: int) -> Iterator[_Processes]:
-    backend = _Processes(n_jobs)
+def _processes(n_jobs: int, prepare: Callable[[], object] | None) -> Iterator[_Processes]:
+    backend = _Processes(n_jobs, prepare)
     try:
         yield backend
     finally:

@@ -22,6 +22,13 @@ def open_model(name: str) -> ModelFolder:
     return read_folder(find_model(name))
 
 
+def find_model(name: str) -> Path:
+    """Find the folder of an installed model, or one that is named by its path."""
+    from pipeline.persistence import find_model
+
+    return find_model(name)
+
+
 def list_models() -> list[Path]:
     """List the folders of the installed models."""
     from pipeline.persistence import list_models

@@ -11,12 +11,14 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
 from pydantic_core import from_json
 
 from pipeline.batch import (
+    Backend,
     RunFolder,
     Store,
     delete_block,
@@ -38,8 +40,8 @@ from pipeline.ingest import STDIN, list_files
 from pipeline.output import open_whole, output_codec, record_format, write_flat, write_text
 from pipeline.schema import AnswerRecord
 from pipeline.workflow.intake import Intake
-from pipeline.workflow.models import list_models, open_model
-from pipeline.workflow.shards import ClassifyTask, classify_block, list_versions, render_block
+from pipeline.workflow.models import find_model, list_models, open_model
+from pipeline.workflow.shards import ClassifyTask, classify_block, list_versions, prepare, render_block
 
 __all__ = ["RunOptions", "RunSummary", "classify_sources", "describe_run"]
 
@@ -207,11 +209,13 @@ def classify_sources(
         raise WrongUsage("--cache: works on one machine alone: leave it out, or use --backend local")
     if format_name is None:
         format_name = "jsonl" if output is None else record_format(str(output))
-    run = _Run(intake, model_name, format_name, options, progress)
-    if output is None or (output.exists() and not output.is_file() and not output.is_dir()):
-        run.stream(output, quarantine)
-    else:
-        run.make(output, quarantine)
+    begin = partial(prepare, str(find_model(model_name).resolve()))
+    with open_backend(options.backend, n_jobs=options.n_jobs, scheduler=options.scheduler, prepare=begin) as backend:
+        run = _Run(intake, model_name, format_name, options, progress, backend)
+        if output is None or (output.exists() and not output.is_file() and not output.is_dir()):
+            run.stream(output, quarantine)
+        else:
+            run.make(output, quarantine)
     return run.summary
 
 
@@ -219,14 +223,20 @@ class _Run:
     """One run, from its sources to its output."""
 
     def __init__(
-        self, intake: Intake, model_name: str, format_name: str, options: RunOptions, progress: Progress
+        self,
+        intake: Intake,
+        model_name: str,
+        format_name: str,
+        options: RunOptions,
+        progress: Progress,
+        backend: Backend,
     ) -> None:
         self._intake = intake
+        self._backend = backend
         self._n_blocks = 0
         self._format = format_name
         self._options = options
         self._progress = progress
-        self._model_name = model_name
         self._folder = open_model(model_name)
         self.summary = RunSummary(self._folder.full_name)
 
@@ -346,16 +356,15 @@ class _Run:
             codec=codec,
             cache=None if options.cache is None else str(options.cache.resolve()),
         )
-        with open_backend(options.backend, n_jobs=options.n_jobs, scheduler=options.scheduler) as backend:
-            in_memory = backend.capacity == 0
-            calls = self._calls(task, store, done, in_memory=in_memory)
-            for number, shard, n_cached in map_in_order(backend, classify_block, calls):
-                if not in_memory:
-                    delete_block(store, number)
-                self.summary.add(shard)
-                self.summary.n_cached += n_cached
-                self._advance()
-                yield number
+        in_memory = self._backend.capacity == 0
+        calls = self._calls(task, store, done, in_memory=in_memory)
+        for number, shard, n_cached in map_in_order(self._backend, classify_block, calls):
+            if not in_memory:
+                delete_block(store, number)
+            self.summary.add(shard)
+            self.summary.n_cached += n_cached
+            self._advance()
+            yield number
 
     def _find_by(self) -> str:
         """Say how a worker finds the model: an installed one by its name, wherever that machine has it."""

@@ -96,6 +96,19 @@ def classify_block(
     return number, summary, n_cached
 
 
+def prepare(model: str) -> None:
+    """Load a model, so that the first block need not wait for it.
+
+    Parameters
+    ----------
+    model
+        As in `ClassifyTask`.
+    """
+    classifier = _load(model)
+    # Each is built where it is first asked for.
+    _ = classifier.model, classifier.parser
+
+
 def render_block(answers: Sequence[AnswerRecord]) -> bytes:
     """Render a block of answers for the store, as JSON lines."""
     return b"\n".join(map(to_json, answers))

@@ -54,7 +54,7 @@ def lend_packages(locked: Path, site: Path) -> None:
         for top in {file.parts[0] for file in package.files or () if ".." not in file.parts}:
             link = site / top
             if not link.exists():
-                link.symlink_to(package.locate_file(top))
+                link.symlink_to(str(package.locate_file(top)))
 
 
 def test_an_installed_stance_reports_on_a_page_outside_the_checkout(
