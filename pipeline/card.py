@@ -1,4 +1,4 @@
-"""What a model says of itself: its manifest, and its card with figures."""
+"""The model card: what a manifest says, as Markdown with figures."""
 
 from __future__ import annotations
 
@@ -6,56 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from pipeline.estimator import ClassifierConfig
 from pipeline.figures import draw_confusion, draw_coverage, draw_groups, draw_learning_curve, draw_reliability
-from pipeline.schema import Frozen, LabelScheme
-
-FIGURES = ("confusion.svg", "coverage.svg", "groups.svg", "learning.svg", "reliability.svg")
-"""Figures that a model folder may have."""
+from pipeline.manifest import Manifest
+from pipeline.schema import LabelScheme
 
 _SIDES_RIGHT = "Share of right sides"
-
-
-class Manifest(Frozen):
-    """What a model folder says of itself.
-
-    Attributes
-    ----------
-    format
-        Version of the folder's layout.
-    name
-        The folder's name when it was written.
-    versions
-        Of the packages that wrote it.
-    scheme
-        The labels, in posterior order.
-    feature_version
-        Version of the features its artefact expects.
-    abstain_below
-        Least probability of the called side.
-    temperature
-        What the logits were divided by (already in the artefact).
-    config
-        `ClassifierConfig` as fitted.
-    training
-        Counts, sources and digest of the data.
-    scores
-        Out-of-fold scores on that data, and how the folds were made.
-    files
-        SHA-256 by file name.
-    """
-
-    format: int
-    name: str
-    versions: dict[str, str]
-    scheme: LabelScheme
-    feature_version: int
-    abstain_below: float
-    temperature: float
-    config: ClassifierConfig
-    training: dict[str, Any]
-    scores: dict[str, Any]
-    files: dict[str, str]
 
 
 def render_card(manifest: Manifest) -> str:

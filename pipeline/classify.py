@@ -11,7 +11,6 @@ import numpy as np
 
 from pipeline.estimator import (
     Bools,
-    ClassifierConfig,
     Floats,
     Ints,
     SentenceCounts,
@@ -20,6 +19,7 @@ from pipeline.estimator import (
     weigh_by_relevance,
 )
 from pipeline.features import Features, Vocabulary, count_columns, extract_features
+from pipeline.manifest import ClassifierConfig
 from pipeline.preprocess import ParsedBatch, Passage
 from pipeline.schema import LabelScheme, StanceCall
 

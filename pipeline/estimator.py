@@ -25,48 +25,6 @@ COEFFICIENT_DECIMALS = 4
 
 
 @dataclass(frozen=True)
-class ClassifierConfig:
-    """What a training run is free to choose; copied into the model's manifest.
-
-    Attributes
-    ----------
-    inverse_penalty
-        scikit-learn's C: larger trusts the training data more.
-    min_answers
-        A feature seen in fewer training answers is left out.
-    word_weight, cue_weight, piece_weight
-        How far the kinds of features count against each other; pieces of words are left out where theirs is 0.
-    balance
-        Weight the labels as if each were equally common.
-    relevance_power
-        The exponent of a sentence's probability to be evidence in its weight; 0 weighs all alike.
-    relevance_inverse_penalty
-        C of the regression that gives that probability.
-    relevance_min_sentences
-        A feature that stands in fewer training sentences tells nothing of what is evidence.
-    relevance_folds
-        Folds by question over which training answers get their sentences' weights.
-    max_evidence
-        Passages given per answer, at most.
-    min_evidence_share
-        A passage that moves less than this share of what the strongest moves is left out.
-    """
-
-    inverse_penalty: float = 2.0
-    min_answers: int = 2
-    word_weight: float = 2.0
-    cue_weight: float = 1.0
-    piece_weight: float = 0.0
-    balance: bool = True
-    relevance_power: float = 0.5
-    relevance_inverse_penalty: float = 1.0
-    relevance_min_sentences: int = 40
-    relevance_folds: int = 4
-    max_evidence: int = 3
-    min_evidence_share: float = 0.4
-
-
-@dataclass(frozen=True)
 class SentenceCounts:
     """The features of some answers, counted per sentence.
 
@@ -219,7 +177,7 @@ class StanceEstimator:
     stance
         From an answer's weighted counts to its posteriors.
     relevance_power
-        See `ClassifierConfig`.
+        See `pipeline.manifest.ClassifierConfig`.
     """
 
     relevance: LinearModel | None

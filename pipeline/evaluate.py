@@ -23,12 +23,12 @@ from pipeline.curves import reliability_bins
 from pipeline.errors import BadInput
 from pipeline.estimator import (
     Bools,
-    ClassifierConfig,
     Floats,
     Ints,
     predict_posteriors,
 )
 from pipeline.fitting import TrainingData, fit_estimator
+from pipeline.manifest import ClassifierConfig
 from pipeline.schema import LabelScheme
 
 COVERAGE = 0.7

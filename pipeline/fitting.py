@@ -17,7 +17,6 @@ from pipeline.errors import BadInput
 from pipeline.estimator import (
     COEFFICIENT_DECIMALS,
     Bools,
-    ClassifierConfig,
     Floats,
     Ints,
     LinearModel,
@@ -27,6 +26,7 @@ from pipeline.estimator import (
     weigh_by_relevance,
 )
 from pipeline.features import DOCUMENTS
+from pipeline.manifest import ClassifierConfig
 
 
 @dataclass(frozen=True)

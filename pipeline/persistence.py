@@ -1,12 +1,4 @@
-"""The model folder: artefact, lexicon, manifest and card; written whole, loaded with distrust.
-
-A folder holds
-
-- ``model.npz``: the fitted regressions and their features, plain NumPy arrays, which cannot run code;
-- ``cues.toml``: the cue lexicon its features were made with;
-- ``training_answers.txt``: a hash of every training answer, so that scoring on them is noticed;
-- ``README.md``: the model card, and its figures (SVG);
-- ``manifest.json``: everything else, and the SHA-256 of every other file.
+"""The model folder written whole, and its artefact loaded with distrust; what a folder holds is in `pipeline.manifest`.
 
 The same training data, settings, locked dependencies and number of threads of the linear algebra library
 give the same bytes.
@@ -21,124 +13,34 @@ import math
 import os
 import zipfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import ValidationError
 
-from pipeline.card import FIGURES, Manifest, draw_figures, render_card
+from pipeline.card import draw_figures, render_card
 from pipeline.classify import StanceModel
 from pipeline.errors import ModelError, WrongUsage
 from pipeline.estimator import LinearModel, StanceEstimator
 from pipeline.features import DOCUMENTS, FEATURE_VERSION, Vocabulary
 from pipeline.folders import open_folder
-from pipeline.schema import AnswerRecord, first_problem
+from pipeline.manifest import (
+    ARTEFACT,
+    CARD,
+    FORMAT,
+    LEXICON,
+    MANIFEST,
+    TRAINING_ANSWERS,
+    Manifest,
+    ModelFolder,
+    hash_answer,
+    read_folder,
+)
+from pipeline.schema import AnswerRecord
 
-MANIFEST = "manifest.json"
-ARTEFACT = "model.npz"
-LEXICON = "cues.toml"
-TRAINING_ANSWERS = "training_answers.txt"
-CARD = "README.md"
-FORMAT = 4
 _VERSIONED = ("matplotlib", "medstance", "numpy", "scikit-learn", "scipy", "spacy")
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
-
-
-@dataclass(frozen=True)
-class ModelFolder:
-    """A verified model folder.
-
-    Attributes
-    ----------
-    path
-        Where it is.
-    manifest
-        What it says of itself.
-    digest
-        First twelve hex digits of the manifest's SHA-256: they stand for every file of the folder.
-    """
-
-    path: Path
-    manifest: Manifest
-    digest: str
-
-    @property
-    def full_name(self) -> str:
-        """Name and digest, as in every call the model makes."""
-        return f"{self.manifest.name}@{self.digest}"
-
-    def read_card(self) -> str:
-        """Return the model card, Markdown."""
-        return self.read_text(CARD)
-
-    def training_hashes(self) -> frozenset[str]:
-        """Return the hashes of the answers it was trained on: see `hash_answer`."""
-        return frozenset(self.read_text(TRAINING_ANSWERS).split())
-
-    def read_text(self, name: str) -> str:
-        """Return the text of one of its files.
-
-        Raises
-        ------
-        ModelError
-            When it is no text.
-        """
-        try:
-            return (self.path / name).read_text(encoding="utf-8")
-        except UnicodeDecodeError as error:
-            raise ModelError(f"{self.path / name}: is no UTF-8 text ({error.reason}): not trusted") from error
-
-
-def hash_answer(answer: AnswerRecord) -> str:
-    """Hash an answer's question, headline and text: 16 hex digits.
-
-    Spacing and case do not count, so that a copy of a training answer is found again.
-    """
-    parts = (answer.question, answer.headline or "", answer.text)
-    joined = "\x1f".join(" ".join(part.casefold().split()) for part in parts)
-    return hashlib.sha256(joined.encode()).hexdigest()[:16]
-
-
-# ---------------------------------------------------------------- where models are
-
-
-def model_roots() -> list[Path]:
-    """Return the folders that named models are looked up in: the package's own, then the checkout's."""
-    package = Path(__file__).resolve().parent
-    return [root for root in (package / "models", package.parent / "models") if root.is_dir()]
-
-
-def find_model(name: str) -> Path:
-    """Return the folder of a model given by name or by path; an installed model's name counts first.
-
-    Raises
-    ------
-    ModelError
-        When there is none.
-    """
-    if Path(name).name == name:
-        for root in model_roots():
-            if (root / name / MANIFEST).is_file():
-                return root / name
-    if (Path(name) / MANIFEST).is_file():
-        return Path(name)
-    known = ", ".join(folder.name for folder in list_models()) or "none"
-    raise ModelError(
-        f"{name}: no model folder with a {MANIFEST} there, and no installed model of that name (installed: {known})"
-    )
-
-
-def list_models() -> list[Path]:
-    """Return the installed model folders, by name, the first of a name counting."""
-    found: dict[str, Path] = {}
-    for root in model_roots():
-        for manifest in sorted(root.glob(f"*/{MANIFEST}")):
-            if not manifest.parent.name.startswith("."):
-                found.setdefault(manifest.parent.name, manifest.parent)
-    return [found[name] for name in sorted(found)]
 
 
 # ---------------------------------------------------------------- saving
@@ -267,45 +169,6 @@ def _read_text_array(array: Any) -> tuple[str, ...]:
 
 
 # ---------------------------------------------------------------- loading
-
-
-def read_folder(path: Path) -> ModelFolder:
-    """Read and verify a model folder without loading its artefact.
-
-    Raises
-    ------
-    ModelError
-        When a file is missing or is not what the manifest says, or the manifest cannot be understood.
-    """
-    try:
-        data = (path / MANIFEST).read_bytes()
-        manifest = Manifest.model_validate_json(data)
-    except OSError as error:
-        raise ModelError(f"{path}: no readable {MANIFEST}: {error.strerror}") from error
-    except ValidationError as error:
-        where, problem = first_problem(error)
-        raise ModelError(f"{path / MANIFEST}: {where or 'content'}: {problem}: not a model of this version") from error
-    if manifest.format != FORMAT:
-        raise ModelError(
-            f"{path}: folder format {manifest.format}, this medstance reads {FORMAT}: retrain it with stance train"
-        )
-    needed = {ARTEFACT, LEXICON, TRAINING_ANSWERS, CARD}
-    wrong = (needed - manifest.files.keys()) | (manifest.files.keys() - needed - set(FIGURES))
-    if wrong:
-        differs = min(wrong)
-        what = "is missing or not a model's" if Path(differs).name == differs else "leads out of the folder"
-        raise ModelError(f"{path / MANIFEST}: file name {differs!r} {what}: not trusted")
-    for name, expected in manifest.files.items():
-        try:
-            found = hashlib.sha256((path / name).read_bytes()).hexdigest()
-        except OSError as error:
-            raise ModelError(
-                f"{path / name}: cannot be read ({error.strerror}): install or train the model again"
-            ) from error
-        if found != expected:
-            hashes = f"SHA-256 {found[:12]}, expected {expected[:12]}"
-            raise ModelError(f"{path / name}: not the file the manifest describes ({hashes}): changed, not trusted")
-    return ModelFolder(path, manifest, hashlib.sha256(data).hexdigest()[:12])
 
 
 def load_model(folder: ModelFolder) -> StanceModel:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline.lexicon import default_lexicon_text, parse_lexicon
-from pipeline.persistence import find_model, load_model, read_folder
+from pipeline.manifest import find_model, read_folder
+from pipeline.persistence import load_model
 from pipeline.preprocess import AnswerParser
 from pipeline.workflow.scheme import default_scheme
 

@@ -24,12 +24,13 @@ from sklearn.metrics import accuracy_score, f1_score
 
 from data.measure.datasheet import render_table, replace_sections
 from pipeline.errors import BadInput
-from pipeline.estimator import ClassifierConfig, Floats, predict_posteriors
+from pipeline.estimator import Floats, predict_posteriors
 from pipeline.evaluate import cross_validate
 from pipeline.features import build_vocabulary
 from pipeline.fitting import fit_estimator
 from pipeline.ingest import ReadOptions, read_answers
 from pipeline.lexicon import default_lexicon_text, parse_lexicon
+from pipeline.manifest import ClassifierConfig
 from pipeline.preprocess import AnswerParser
 from pipeline.schema import AnswerRecord, LabelScheme
 from pipeline.training import count_labelled, featurise

@@ -24,11 +24,12 @@ from spacy.training import Example
 
 from data.measure.datasheet import read_part, replace_sections
 from pipeline.classify import choose_stances
-from pipeline.estimator import ClassifierConfig, Floats, Ints
+from pipeline.estimator import Floats, Ints
 from pipeline.evaluate import Scores, group_questions, predict_fold, score_posteriors, split_answers
 from pipeline.features import Vocabulary, build_vocabulary
 from pipeline.fitting import TrainingData
 from pipeline.lexicon import default_lexicon_text, parse_lexicon
+from pipeline.manifest import ClassifierConfig
 from pipeline.preprocess import AnswerParser
 from pipeline.schema import AnswerRecord, LabelScheme
 from pipeline.training import count_labelled, featurise

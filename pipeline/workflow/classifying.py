@@ -7,7 +7,6 @@ from functools import cached_property, lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING
 
-import numpy as np
 from pydantic import ValidationError
 
 from pipeline.errors import BadInput, ModelError
@@ -27,10 +26,10 @@ from pipeline.workflow.models import open_model
 if TYPE_CHECKING:
     from pipeline.aggregate import CallErrors
     from pipeline.classify import StanceModel
-    from pipeline.persistence import ModelFolder
     from pipeline.preprocess import AnswerParser
 
-# Stages that need spaCy or scikit-learn are imported where they are used: a command starts with what it needs.
+# NumPy and stages that need spaCy or scikit-learn are imported where they are used: a command starts with what it
+# needs, and the process that only hands out work needs none of them.
 
 
 BATCH_SIZE = 1024
@@ -41,7 +40,7 @@ class Classifier:
     """A model, loaded when the first answer needs it, and the parser built from its lexicon."""
 
     def __init__(self, name: str) -> None:
-        self.folder: ModelFolder = open_model(name)
+        self.folder = open_model(name)
 
     @property
     def scheme(self) -> LabelScheme:
@@ -57,6 +56,8 @@ class Classifier:
         ModelError
             When the manifest says something else.
         """
+        import numpy as np
+
         given = self.folder.manifest.scores.get("calls")
         if given is None:
             return None
@@ -144,6 +145,8 @@ def _build_parser(lexicon_text: str, name: str) -> AnswerParser:
 @lru_cache(maxsize=2)
 def _build_errors(scheme: LabelScheme, calls: tuple[tuple[float, ...], ...]) -> CallErrors:
     """Build the errors of a model once, so that what `estimate_mix` keeps for them is found again."""
+    import numpy as np
+
     from pipeline.aggregate import CallErrors
 
     return CallErrors(scheme, np.array(calls, dtype=np.float64))

@@ -3,43 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pipeline.errors import ModelError
 from pipeline.flat import Row
-
-if TYPE_CHECKING:
-    from pipeline.persistence import ModelFolder
+from pipeline.manifest import ModelFolder, find_model, list_models, read_folder
 
 # Stages that need spaCy or scikit-learn are imported where they are used: a command starts with what it needs.
 
 
 def open_model(name: str) -> ModelFolder:
     """Find and verify a model folder without loading its artefact."""
-    from pipeline.persistence import find_model, read_folder
-
     return read_folder(find_model(name))
-
-
-def find_model(name: str) -> Path:
-    """Find the folder of an installed model, or one that is named by its path."""
-    from pipeline.persistence import find_model
-
-    return find_model(name)
-
-
-def list_models() -> list[Path]:
-    """List the folders of the installed models."""
-    from pipeline.persistence import list_models
-
-    return list_models()
 
 
 def describe_models() -> list[Row]:
     """Describe the installed models: name, digest, path, training answers, sides right out of fold."""
-    from pipeline.persistence import read_folder
-
     folders = [read_folder(path) for path in list_models()]
     return [
         {
@@ -61,7 +39,7 @@ def verify_models(names: Sequence[str]) -> Iterator[tuple[str, str]]:
     ModelError
         At the first that is not intact.
     """
-    from pipeline.persistence import find_model, load_model, read_folder
+    from pipeline.persistence import load_model
 
     folders = [find_model(name) for name in names] or list_models()
     if not folders:

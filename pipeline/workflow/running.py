@@ -37,10 +37,11 @@ from pipeline.compression import open_compressor
 from pipeline.errors import BadInput, ModelError, WrongUsage
 from pipeline.flat import Row
 from pipeline.ingest import STDIN, list_files
+from pipeline.manifest import find_model, list_models
 from pipeline.output import open_whole, output_codec, record_format, write_flat, write_text
 from pipeline.schema import AnswerRecord
 from pipeline.workflow.intake import Intake
-from pipeline.workflow.models import find_model, list_models, open_model
+from pipeline.workflow.models import open_model
 from pipeline.workflow.shards import ClassifyTask, classify_block, list_versions, prepare, render_block
 
 __all__ = ["RunOptions", "RunSummary", "classify_sources", "describe_run"]

@@ -16,9 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from pipeline.card import score_lines
 from pipeline.errors import BadInput, WrongUsage
 from pipeline.flat import Row
 from pipeline.lexicon import default_lexicon_text, parse_lexicon
+from pipeline.manifest import ClassifierConfig, ModelFolder, hash_answer
 from pipeline.schema import (
     AnswerRecord,
     LabelScheme,
@@ -30,11 +32,9 @@ from pipeline.workflow.intake import Intake, Say
 from pipeline.workflow.scheme import default_scheme
 
 if TYPE_CHECKING:
-    from pipeline.estimator import ClassifierConfig
     from pipeline.evaluate import CrossValidation
     from pipeline.features import Features, Vocabulary
     from pipeline.fitting import TrainingData
-    from pipeline.persistence import ModelFolder
 
 # Stages that need spaCy or scikit-learn are imported where they are used: a command starts with what it needs.
 
@@ -326,7 +326,6 @@ def evaluate_model(data: LabelledData, classifier: Classifier, *, say: Say) -> R
     from pipeline.classify import choose_evidence, choose_stances
     from pipeline.estimator import predict_posteriors
     from pipeline.evaluate import score_abstention, score_evidence, score_posteriors
-    from pipeline.persistence import hash_answer
     from pipeline.training import count_labelled, featurise
 
     model = classifier.model
@@ -368,13 +367,9 @@ def check_model_place(folder: Path) -> None:
 
 def default_config() -> ClassifierConfig:
     """Return what a classifier is fitted with unless told otherwise."""
-    from pipeline.estimator import ClassifierConfig
-
     return ClassifierConfig()
 
 
 def show_scores(scores: Row) -> list[tuple[str, str]]:
     """Return scores in words, in a fixed order."""
-    from pipeline.card import score_lines
-
     return score_lines(scores)

@@ -21,7 +21,7 @@ import pytest
 
 from pipeline.cli import run
 from pipeline.ingest import ReadOptions, read_answers
-from pipeline.persistence import find_model
+from pipeline.manifest import find_model
 from pipeline.report import build_report_schema
 from pipeline.schema import CALL_FIELDS, AnswerRecord, split_classified
 
@@ -855,6 +855,26 @@ def test_help_needs_neither_spacy_nor_scikit_learn() -> None:
         "import sys, pipeline.cli; pipeline.cli.run(['--help']); print({'spacy', 'sklearn', 'numpy'} & {*sys.modules})"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert done.stdout.decode().splitlines()[-1] == "set()"
+
+
+def test_finding_a_model_needs_neither_spacy_nor_an_array_library() -> None:
+    """As `models list` does, and the process of a long run that hands out the work."""
+    code = (
+        "import sys, pipeline.cli, pipeline.workflow.running;"
+        "codes = [pipeline.cli.run(['models', 'list']), pipeline.cli.run(['models', 'show'])];"
+        "print({'spacy', 'scipy', 'sklearn', 'matplotlib', 'numpy'} & {*sys.modules}); sys.exit(max(codes))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert done.stdout.decode().splitlines()[-1] == "set()"
+
+
+def test_a_report_of_classified_answers_needs_neither_spacy_nor_scikit_learn(classified: Path) -> None:
+    code = (
+        "import sys, pipeline.cli; code = pipeline.cli.run(['report', sys.argv[1], '--json']);"
+        "print({'spacy', 'sklearn', 'matplotlib'} & {*sys.modules}); sys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(classified)], capture_output=True, check=True)
     assert done.stdout.decode().splitlines()[-1] == "set()"
 
 

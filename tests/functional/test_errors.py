@@ -19,7 +19,7 @@ import pytest
 
 from pipeline.cli import run
 from pipeline.errors import BadInput, MedstanceError, ModelError, WrongUsage
-from pipeline.persistence import find_model
+from pipeline.manifest import find_model
 
 STANCE = [sys.executable, "-m", "pipeline"]
 GOOD = '{"question": "Is it safe?", "text": "Yes, it is safe."}\n'

@@ -23,8 +23,8 @@ import pytest
 
 from pipeline.batch import open_run
 from pipeline.cli import run
+from pipeline.manifest import find_model
 from pipeline.output import record_format
-from pipeline.persistence import find_model
 from pipeline.workflow import running, shards
 
 STANCE = [sys.executable, "-m", "pipeline"]

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from pipeline.card import Manifest, render_card
-from pipeline.estimator import ClassifierConfig
+from pipeline.card import render_card
+from pipeline.manifest import ClassifierConfig, Manifest
 from pipeline.schema import Label, LabelScheme
 
 if TYPE_CHECKING:

@@ -19,10 +19,11 @@ from pipeline.classify import (
     find_said,
     sum_sides,
 )
-from pipeline.estimator import ClassifierConfig, Floats, SentenceCounts, predict_posteriors
+from pipeline.estimator import Floats, SentenceCounts, predict_posteriors
 from pipeline.features import build_vocabulary, count_features, extract_features
 from pipeline.fitting import fit_estimator
 from pipeline.lexicon import default_lexicon_text, parse_lexicon
+from pipeline.manifest import ClassifierConfig
 from pipeline.preprocess import AnswerParser, ParsedBatch, parse_answers
 from pipeline.schema import AnswerRecord, Label, LabelScheme, MarkedSpan, Source, StanceCall
 from pipeline.training import count_labelled, featurise

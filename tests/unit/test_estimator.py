@@ -18,7 +18,6 @@ from sklearn.pipeline import Pipeline
 from pipeline.errors import BadInput
 from pipeline.estimator import (
     COEFFICIENT_DECIMALS,
-    ClassifierConfig,
     Floats,
     LinearModel,
     SentenceCounts,
@@ -30,6 +29,7 @@ from pipeline.estimator import (
 from pipeline.evaluate import apply_temperature
 from pipeline.features import DOCUMENTS
 from pipeline.fitting import TrainingData, _fit_relevance, _weigh_out_of_fold, fit_estimator
+from pipeline.manifest import ClassifierConfig
 from pipeline.schema import LabelScheme
 
 TWO, THREE = ("no", "yes"), ("depends", "no", "yes")

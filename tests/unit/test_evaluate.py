@@ -16,7 +16,7 @@ from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score, log_los
 
 from pipeline.classify import choose_evidence, choose_stances
 from pipeline.errors import BadInput
-from pipeline.estimator import ClassifierConfig, Floats, SentenceCounts, predict_posteriors
+from pipeline.estimator import Floats, SentenceCounts, predict_posteriors
 from pipeline.evaluate import (
     COVERAGE,
     apply_temperature,
@@ -36,6 +36,7 @@ from pipeline.evaluate import (
 )
 from pipeline.features import DOCUMENTS
 from pipeline.fitting import TrainingData, fit_estimator
+from pipeline.manifest import ClassifierConfig
 from pipeline.schema import Label, LabelScheme
 
 if TYPE_CHECKING:

@@ -26,29 +26,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
-from pipeline.card import FIGURES, draw_figures, render_card
+from pipeline.card import draw_figures, render_card
 from pipeline.classify import call_answers
 from pipeline.errors import ModelError, WrongUsage
-from pipeline.estimator import ClassifierConfig, SentenceCounts, StanceEstimator, predict_posteriors
+from pipeline.estimator import SentenceCounts, StanceEstimator, predict_posteriors
 from pipeline.features import DOCUMENTS, FEATURE_VERSION, Vocabulary
 from pipeline.fitting import TrainingData, fit_estimator
-from pipeline.persistence import (
+from pipeline.manifest import (
     ARTEFACT,
     CARD,
+    FIGURES,
     FORMAT,
     LEXICON,
     MANIFEST,
     TRAINING_ANSWERS,
+    ClassifierConfig,
     ModelFolder,
-    dump_model,
     find_model,
     hash_answer,
     list_models,
-    load_model,
-    read_content,
     read_folder,
-    save_model,
 )
+from pipeline.persistence import dump_model, load_model, read_content, save_model
 from pipeline.schema import AnswerRecord, LabelScheme, Source
 
 if TYPE_CHECKING:
@@ -222,9 +221,10 @@ FIT_AND_DUMP = """
 import hashlib
 import numpy as np
 from scipy.sparse import csr_matrix
-from pipeline.estimator import ClassifierConfig, SentenceCounts
+from pipeline.estimator import SentenceCounts
 from pipeline.features import Vocabulary
 from pipeline.fitting import TrainingData, fit_estimator
+from pipeline.manifest import ClassifierConfig
 from pipeline.persistence import dump_model
 random = np.random.default_rng(0)
 counts = csr_matrix(random.poisson(0.5, size=(120, 12)).astype(float))
@@ -342,7 +342,8 @@ INTERRUPTED_SAVE = """
 import sys
 from dataclasses import replace
 from pathlib import Path
-from pipeline.persistence import load_model, read_folder, save_model
+from pipeline.manifest import read_folder
+from pipeline.persistence import load_model, save_model
 
 folder, event, place, times = Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
 old = read_folder(folder)
@@ -952,7 +953,8 @@ from pipeline.features import build_vocabulary
 from pipeline.fitting import fit_estimator
 from pipeline.ingest import ReadOptions
 from pipeline.lexicon import parse_lexicon
-from pipeline.persistence import dump_model, read_folder
+from pipeline.manifest import read_folder
+from pipeline.persistence import dump_model
 from pipeline.preprocess import AnswerParser
 from pipeline.training import count_labelled, featurise
 from pipeline.workflow.intake import Intake

@@ -14,9 +14,9 @@ import pytest
 
 from pipeline.aggregate import ConsensusRule
 from pipeline.errors import BadInput, WrongUsage
-from pipeline.estimator import ClassifierConfig
 from pipeline.ingest import ReadOptions
-from pipeline.persistence import find_model, load_model, read_folder
+from pipeline.manifest import ClassifierConfig, find_model, read_folder
+from pipeline.persistence import load_model
 from pipeline.schema import AnswerRecord, LabelScheme
 from pipeline.workflow.classifying import BATCH_SIZE, Classifier
 from pipeline.workflow.explaining import MAX_EXPLAINED_WORDS, explain_text
