@@ -19,7 +19,6 @@ from pydantic_core import from_json
 
 from pipeline.batch import (
     Backend,
-    RunFolder,
     Store,
     delete_block,
     delete_shard,
@@ -288,15 +287,15 @@ class _Run:
         plan = self._plan(files, output, codec, place)
         with open_run(output, plan, resume=self._options.resume, place=place, check=_check_plan) as run:
             try:
-                shard_codec = codec if self._format == "jsonl" else None
-                made = self._classify(run.store, place or str(run.path), run.done, codec=shard_codec)
-                with closing(made):
-                    for _ in made:
-                        pass
-                _check_unchanged(files, stats)
+                made = self._classify(
+                    run.store, place or str(run.path), run.done, codec=codec if self._format == "jsonl" else None
+                )
                 # Whatever is half made is in the folder: cut off, nothing of it lies about beside the output.
-                self.summary.n_quarantined = self._intake.close(quarantine, workshop=run.path)
-                digest, size = self._join(run, output, codec)
+                with closing(made), open_whole(output, workshop=run.path) as file:
+                    hashed = _Hashed(file)
+                    self._join(run.store, self._with_earlier(made), hashed, codec)
+                    _check_unchanged(files, stats)
+                    self.summary.n_quarantined = self._intake.close(quarantine, workshop=run.path)
             except BaseException:
                 if run.end_early():
                     self._intake.say(f"what was classified is kept in {run.path}: go on with --resume")
@@ -309,7 +308,8 @@ class _Run:
             }
             # How it was cut into shards changes nothing of the result.
             made_of = {name: value for name, value in plan.items() if name not in {"shards", "is_repeatable"}}
-            manifest = {**made_of, "output": {**plan["output"], "bytes": size, "sha256": digest}, "counts": counts}
+            written = {"bytes": hashed.size, "sha256": hashed.digest.hexdigest()}
+            manifest = {**made_of, "output": {**plan["output"], **written}, "counts": counts}
             self.summary.manifest = output.with_name(output.name + MANIFEST_SUFFIX)
             text = json.dumps(manifest, indent=2) + "\n"
             write_text(self.summary.manifest, text, workshop=run.path)
@@ -328,20 +328,26 @@ class _Run:
             "shards": {"place": place, "answers": MAX_BLOCK_ANSWERS, "chars": MAX_BLOCK_CHARS},
         }
 
-    def _join(self, run: RunFolder, output: Path, codec: str | None) -> tuple[str, int]:
-        """Write the output of its shards; return its SHA-256 and its length."""
-        store, numbers = run.store, range(self._n_blocks)
-        with open_whole(output, workshop=run.path) as file:
-            hashed = _Hashed(file)
-            if self._format == "jsonl":
-                for number in numbers:
-                    hashed.write(read_shard(store, number).content)
-            elif codec is None:
-                write_flat(lambda: _read_rows(store, numbers), hashed, self._format)
-            else:
-                with open_compressor(hashed, codec) as compressed:
-                    write_flat(lambda: _read_rows(store, numbers), compressed, self._format)
-        return hashed.digest.hexdigest(), hashed.size
+    def _join(self, store: Store, made: Iterator[int], file: _Hashed, codec: str | None) -> None:
+        """Write the output of its shards: lines as they come, a table when all of its columns are known."""
+        if self._format == "jsonl":
+            for number in made:
+                file.write(read_shard(store, number).content)
+            return
+        numbers = list(made)
+        if codec is None:
+            write_flat(lambda: _read_rows(store, numbers), file, self._format)
+        else:
+            with open_compressor(file, codec) as compressed:
+                write_flat(lambda: _read_rows(store, numbers), compressed, self._format)
+
+    def _with_earlier(self, made: Iterator[int]) -> Iterator[int]:
+        """Give the numbers of all blocks in order, where `made` leaves out those that an earlier run made."""
+        first = 0
+        for number in made:
+            yield from range(first, number + 1)
+            first = number + 1
+        yield from range(first, self._n_blocks)
 
     # ------------------------------------------------------------ both
 

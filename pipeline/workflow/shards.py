@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import platform
 import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
@@ -96,8 +97,9 @@ def classify_block(
     return number, summary, n_cached
 
 
+@lru_cache(maxsize=1)
 def prepare(model: str) -> None:
-    """Load a model, so that the first block need not wait for it.
+    """Load all that calls need, once: a process that does so early need not do it when the first block is there.
 
     Parameters
     ----------
@@ -107,6 +109,8 @@ def prepare(model: str) -> None:
     classifier = _load(model)
     # Each is built where it is first asked for.
     _ = classifier.model, classifier.parser
+    # What is loaded stays: to look for garbage in it time and again is a twentieth of all work.
+    gc.freeze()
 
 
 def render_block(answers: Sequence[AnswerRecord]) -> bytes:
@@ -124,11 +128,7 @@ def _classify(task: ClassifyTask, block: Sequence[AnswerRecord]) -> tuple[list[b
     if classifier.folder.full_name != task.full_name:
         found, path = classifier.folder.full_name, classifier.folder.path
         raise ModelError(f"{path}: is {found}, the run's model is {task.full_name}: the same must be on every worker")
-    calls, n_cached = (
-        ([call for _, call in classifier.call(block)], 0)
-        if task.cache is None
-        else _call_cached(classifier, task.full_name, block, Path(task.cache))
-    )
+    calls, n_cached = (_call(task, block), 0) if task.cache is None else _call_cached(task, block, Path(task.cache))
     called = Counter(call["stance"] for call in calls if not call["abstained"])
     summary = {
         "n_answers": len(block),
@@ -138,17 +138,20 @@ def _classify(task: ClassifyTask, block: Sequence[AnswerRecord]) -> tuple[list[b
     return [_render_line(answer, call) for answer, call in zip(block, calls, strict=True)], summary, n_cached
 
 
-def _call_cached(
-    classifier: Classifier, model: str, block: Sequence[AnswerRecord], folder: Path
-) -> tuple[list[Row], int]:
+def _call(task: ClassifyTask, answers: Iterable[AnswerRecord]) -> list[Row]:
+    prepare(task.model)
+    return [call for _, call in _load(task.model).call(answers)]
+
+
+def _call_cached(task: ClassifyTask, block: Sequence[AnswerRecord], folder: Path) -> tuple[list[Row], int]:
     """Call the answers that the cache does not know, and keep the calls."""
     versions = list_versions().values()
-    keys = [hash_key(*versions, model, a.question, a.proposition, a.headline, a.text) for a in block]
+    keys = [hash_key(*versions, task.full_name, a.question, a.proposition, a.headline, a.text) for a in block]
     with CallCache(folder) as cache:
         known = cache.get(keys)
         # An answer that stands in the block twice is called once.
         new = {key: answer for key, answer in zip(keys, block, strict=True) if key not in known}
-        found = {key: to_json(call) for key, (_, call) in zip(new, classifier.call(new.values()), strict=True)}
+        found = dict(zip(new, map(to_json, _call(task, new.values()) if new else ()), strict=True))
         cache.put(found)
     return [from_json((known | found)[key]) for key in keys], sum(key in known for key in keys)
 
