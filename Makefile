@@ -41,7 +41,7 @@ demo: $(VENV)/.runtime ## The main job on a page that comes with medstance
 	@echo 'Open demo/report.html in a browser.'
 
 test: $(VENV)/.dev ## Run the tests
-	@$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term
 
 check: $(VENV)/.dev ## Lint, types, import rules and tests: what CI runs
 	@$(BIN)/ruff format --check .

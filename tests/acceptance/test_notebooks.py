@@ -61,6 +61,7 @@ def test_there_is_a_notebook_on_corpus_model_and_consensus() -> None:
     assert [path.name for path in NOTEBOOKS] == ["01_corpus.ipynb", "02_model.ipynb", "03_consensus.ipynb"]
 
 
+@pytest.mark.slow
 @notebooks
 def test_it_runs_from_scratch_without_a_warning_and_leaves_nothing(path: Path, scratch: Path, checkout: Path) -> None:
     watched = [checkout / name for name in ("notebooks", "data", "docs", "models")]

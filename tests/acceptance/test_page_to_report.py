@@ -118,6 +118,7 @@ def test_the_same_page_gives_the_same_reports_to_the_byte(page: Path, reports: P
         assert (tmp_path / f"again.{name}").read_bytes() == (reports / f"report.{name}").read_bytes()
 
 
+@pytest.mark.slow
 def test_the_analysts_corrections_change_the_report_and_train_a_new_model(
     page: Path, tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
 ) -> None:

@@ -57,6 +57,7 @@ def lend_packages(locked: Path, site: Path) -> None:
                 link.symlink_to(str(package.locate_file(top)))
 
 
+@pytest.mark.slow
 def test_an_installed_stance_reports_on_a_page_outside_the_checkout(
     wheel: Path, checkout: Path, samples: Path, tmp_path: Path
 ) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
-import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,8 +17,10 @@ from tests.benchmarks.peers import PEERS
 from tests.benchmarks.table import Row
 
 TOKENISING = "tokenising, CPU"
+_SPEED_UP = "speed-up over one job, wall clock"
 _STANCE = (sys.executable, "-m", "pipeline")
 _UNIT = "tokenise"
+_OUTPUT = "classified.jsonl"
 _SMALLEST = 1000
 _NEW_EVERY = 100
 _LENGTHS = (25, 100, 400, 600)
@@ -28,12 +30,6 @@ _START_ROUNDS = 3
 def _say(message: str) -> None:
     sys.stderr.write(message + "\n")
     sys.stderr.flush()
-
-
-def find_options() -> frozenset[str]:
-    """Say which of the options that are measured ``stance classify`` has."""
-    shown = subprocess.run([*_STANCE, "classify", "--help"], check=True, capture_output=True, text=True).stdout
-    return frozenset(name for name in ("--jobs", "--cache") if name in shown)
 
 
 @dataclass(frozen=True)
@@ -49,24 +45,22 @@ class Case:
 
 @dataclass(frozen=True)
 class Setting:
-    """What the user chose, and what this version of ``stance classify`` can do."""
+    """What the user chose."""
 
     n_answers: int = 100_000
     n_rounds: int = 1
     largest: int = 1_000_000
     model: str = "default"
-    options: frozenset[str] = field(default_factory=find_options)
 
     def classify(self, source: Path, *, jobs: int = 1, cache: Path | None = None) -> list[str]:
         """Return the command that classifies a file."""
         command = [*_STANCE, "classify", str(source), "-o", str(_output_of(source)), "--model", self.model]
-        if "--jobs" in self.options:
-            command += ["--jobs", str(jobs)]
+        command += ["--jobs", str(jobs)]
         return command if cache is None else [*command, "--cache", str(cache)]
 
 
 def _output_of(source: Path) -> Path:
-    return source.with_name("classified.jsonl")
+    return source.with_name(_OUTPUT)
 
 
 def _peer(name: str, source: Path, models: Path) -> list[str]:
@@ -89,7 +83,8 @@ def measure_cases(section: str, cases: Mapping[str, Case], n_rounds: int, output
             if case.removes is not None:
                 shutil.rmtree(case.removes, ignore_errors=True)
             found[name].append(run(case.command))
-            (outputs / "classified.jsonl").unlink(missing_ok=True)
+            for path in outputs.rglob(_OUTPUT):
+                path.unlink()
     return found
 
 
@@ -150,23 +145,42 @@ def _prepare(name: str, folder: Path) -> str:
 
 
 def measure_jobs(setting: Setting) -> Iterator[Row]:
-    """Measure how much sooner two processes are done than one, and what they cost."""
+    """Measure how much sooner two processes are done than one, what they cost, and what the cores could do."""
     with _folder() as folder:
         source, n = folder / "answers.jsonl", setting.n_answers
         write_corpus(source, n)
-        cases = {"1": Case("stance classify, one job", setting.classify(source), n)}
-        if "--jobs" in setting.options:
-            cases["2"] = Case("stance classify, --jobs 2", setting.classify(source, jobs=2), n)
+        halves = _split(source, [folder / "first" / source.name, folder / "second" / source.name])
+        cases = {
+            "1": Case("stance classify, one job", setting.classify(source), n),
+            "2": Case("stance classify, --jobs 2", setting.classify(source, jobs=2), n),
+            "halves": Case("two runs at once, half of the answers each", _at_once(map(setting.classify, halves)), n),
+        }
         found = measure_cases("jobs", cases, setting.n_rounds, folder)
-    yield Row("jobs", cases["1"].what, n, found["1"])
-    if "2" not in cases:
-        yield Row("jobs", "stance classify, --jobs 2", note="this version has no --jobs")
-        return
-    pairs = list(zip(found["1"], found["2"], strict=True))
-    sooner = [one.wall_seconds / two.wall_seconds for one, two in pairs]
-    yield Row("jobs", cases["2"].what, n, found["2"], sooner, "speed-up over one job, wall clock")
-    cost = [two.cpu_seconds / one.cpu_seconds for one, two in pairs]
-    yield Row("jobs", "CPU time of --jobs 2", ratios=cost, ratio_of="one job, CPU")
+    one = found.pop("1")
+    yield Row("jobs", cases["1"].what, n, one)
+    for name, runs in found.items():
+        yield Row("jobs", cases[name].what, n, runs, _sooner(one, runs), _SPEED_UP)
+        cost = [a.cpu_seconds / b.cpu_seconds for a, b in zip(runs, one, strict=True)]
+        yield Row("jobs", f"CPU time of {cases[name].what}", ratios=cost, ratio_of="one job, CPU")
+
+
+def _sooner(one: Sequence[Run], other: Sequence[Run]) -> list[float]:
+    return [a.wall_seconds / b.wall_seconds for a, b in zip(one, other, strict=True)]
+
+
+def _split(source: Path, parts: Sequence[Path]) -> Sequence[Path]:
+    """Divide the lines of a file among files in folders of their own."""
+    lines = source.read_bytes().splitlines(keepends=True)
+    for number, part in enumerate(parts):
+        part.parent.mkdir()
+        part.write_bytes(b"".join(lines[number :: len(parts)]))
+    return parts
+
+
+def _at_once(commands: Iterable[Sequence[str]]) -> list[str]:
+    """Return a command that runs some at a time, and fails where one of them does."""
+    begun = "".join(f'{shlex.join(command)} & all="$all $!"\n' for command in commands)
+    return ["sh", "-c", f"{begun}for one in $all; do wait $one || exit; done"]
 
 
 def measure_lengths(setting: Setting) -> Iterator[Row]:
@@ -207,16 +221,16 @@ def measure_sizes(setting: Setting) -> Iterator[Row]:
                 _UNIT: Case("tokenising", _peer(_UNIT, source, folder), size),
                 "1": Case("stance classify", setting.classify(source), size),
             }
-            if "--jobs" in setting.options and size in sizes[-2:]:
+            if size in sizes[-2:]:
                 cases["2"] = Case("stance classify, --jobs 2", setting.classify(source, jobs=2), size)
-            yield from _rows("size", cases, measure_cases("size", cases, setting.n_rounds, folder)).values()
+            found = measure_cases("size", cases, setting.n_rounds, folder)
+        yield from _rows("size", cases, found).values()
+        if "2" in cases:
+            yield Row("size", "--jobs 2", size, ratios=_sooner(found["1"], found["2"]), ratio_of=_SPEED_UP)
 
 
 def measure_cache(setting: Setting) -> Iterator[Row]:
     """Measure what a second run over the same answers costs."""
-    if "--cache" not in setting.options:
-        yield Row("cache", "stance classify, --cache", note="this version has no --cache")
-        return
     with _folder() as folder:
         source, changed, cache, n = (
             folder / "answers.jsonl",

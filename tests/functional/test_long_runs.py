@@ -89,6 +89,7 @@ def wait(pid: int) -> int:
 # ---------------------------------------------------------------- cut off
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_at_any_moment_goes_on_and_makes_the_same(
     corpus: Path, expected: Path, tmp_path: Path
 ) -> None:

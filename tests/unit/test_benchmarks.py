@@ -175,6 +175,12 @@ def test_a_peer_that_is_not_there_is_not_installed() -> None:
 # ---------------------------------------------------------------- sections and table
 
 
+@pytest.mark.parametrize("codes", [(0, 0), (0, 4), (4, 0)], ids=str)
+def test_two_runs_at_once_fail_where_one_of_them_does(codes: tuple[int, int]) -> None:
+    commands = [[sys.executable, "-S", "-c", f"import sys; sys.exit({code})"] for code in codes]
+    assert subprocess.run(sections._at_once(commands), check=False).returncode == max(codes)
+
+
 @pytest.mark.usefixtures("quick_peers")
 @pytest.mark.parametrize("name", ["jobs", "length", "cache", "start"])
 def test_a_section_measures_every_round(name: str) -> None:
@@ -192,14 +198,8 @@ def test_two_jobs_are_measured_on_the_largest_two_sizes(monkeypatch: pytest.Monk
     monkeypatch.setattr(sections, "_SMALLEST", 10)
     rows = list(SECTIONS["size"](Setting(largest=2000)))
     assert [row.n_answers for row in rows if row.what == "stance classify"] == [10, 100, 1000, 2000]
-    assert [row.n_answers for row in rows if row.what.endswith("--jobs 2")] == [1000, 2000]
-
-
-@pytest.mark.usefixtures("quick_peers")
-def test_an_option_that_is_not_there_is_said_to_be_missing() -> None:
-    setting = Setting(n_answers=10, options=frozenset())
-    rows = [*SECTIONS["jobs"](setting), *SECTIONS["cache"](setting)]
-    assert [row.note for row in rows] == ["", "this version has no --jobs", "this version has no --cache"]
+    assert [row.n_answers for row in rows if row.what == "stance classify, --jobs 2"] == [1000, 2000]
+    assert [row.n_answers for row in rows if row.ratio_of.startswith("speed-up")] == [1000, 2000]
 
 
 @pytest.mark.usefixtures("quick_peers")
@@ -218,13 +218,6 @@ def test_a_peer_that_is_not_there_has_a_row_that_says_so(monkeypatch: pytest.Mon
     assert rows[-1].note == "not installed"
 
 
-def test_options_are_found_in_the_help(stance: Path) -> None:
-    assert Setting().options == {"--jobs", "--cache"}
-    stance.write_text(STANCE.replace("--cache", "--store"), encoding="utf-8")
-    assert Setting().options == {"--jobs"}
-    assert "--cache" not in Setting().classify(Path("answers.jsonl"))
-
-
 @pytest.mark.usefixtures("quick_peers")
 def test_the_command_prints_a_table_and_writes_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "found.json"
@@ -232,7 +225,7 @@ def test_the_command_prints_a_table_and_writes_json(tmp_path: Path, capsys: pyte
     output = capsys.readouterr()
     found = json.loads(path.read_text(encoding="utf-8"))
     assert {row["section"] for row in found["rows"]} == {"jobs", "cache"}
-    assert output.out.count("\n| jobs |") == 3
+    assert output.out.count("\n| jobs |") == 5
     assert output.out.count("\n| cache |") == 4
     assert "cache: --cache, cold; answers: 50, round 1 of 1" in output.err
 

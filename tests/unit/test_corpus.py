@@ -185,6 +185,7 @@ def test_no_two_answers_to_different_questions_are_near_duplicates(corpus: list[
     assert found == []
 
 
+@pytest.mark.slow
 def test_neither_respondent_nor_length_nor_place_nor_question_gives_the_label_away(
     written: list[AnswerRecord], scheme: LabelScheme
 ) -> None:
@@ -211,6 +212,7 @@ def labels(checkout: Path) -> list[dict[str, str]]:
     return read_table(checkout / "data" / COLLECTED)
 
 
+@pytest.mark.slow
 def test_the_datasheet_has_the_counts_and_the_agreement_as_they_are(
     written: list[AnswerRecord], sheet: str, checkout: Path, scheme: LabelScheme
 ) -> None:
