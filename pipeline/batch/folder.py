@@ -94,8 +94,14 @@ def open_run(
         is_repeatable = bool(plan.get("is_repeatable", True))
         if earlier is None or not earlier.get("is_repeatable", True):
             empty(store)
-            _write_plan(path, plan)
-            yield RunFolder(path, store, is_repeatable, {})
+            run = RunFolder(path, store, is_repeatable, {})
+            try:
+                _write_plan(path, plan)
+            except BaseException:
+                # The plan may have its name already, and waits for the disk.
+                run.delete()
+                raise
+            yield run
             return
         if resume:
             check(earlier, plan)

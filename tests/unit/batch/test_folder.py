@@ -74,6 +74,19 @@ def test_an_unfinished_run_without_a_shard_is_begun_anew(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("moment", ["os.fsync", "pipeline.batch.folder.flush_folder"])
+def test_an_interruption_while_the_plan_is_written_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    def interrupt(_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(moment, interrupt)
+    with pytest.raises(KeyboardInterrupt), run(tmp_path / "out"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_run_that_was_cut_off_before_it_had_a_plan_is_begun_anew(tmp_path: Path) -> None:
     (tmp_path / "out.run").mkdir()
     for name in ("lock", "run.json.new"):
