@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from pipeline.lexicon import default_lexicon_text, parse_lexicon
 from pipeline.manifest import find_model, read_folder
@@ -16,6 +17,10 @@ from pipeline.workflow.scheme import default_scheme
 if TYPE_CHECKING:
     from pipeline.classify import StanceModel
     from pipeline.schema import LabelScheme
+
+# No test may depend on a time; every run of the tests tries other examples.
+settings.register_profile("medstance", deadline=None, max_examples=50)
+settings.load_profile("medstance")
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 

@@ -6,11 +6,12 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Protocol, TypeVar
 
 from pipeline.errors import MedstanceError, WrongUsage
@@ -20,6 +21,7 @@ _MAX_DEATHS = 3
 """How often a block is tried whose worker dies: a block that kills every worker would never end."""
 _AHEAD = 2
 _CONNECT_SECONDS = 30
+_GIVE_UP_SECONDS = 60
 
 
 class Pending(Protocol):
@@ -27,6 +29,10 @@ class Pending(Protocol):
 
     def result(self) -> Any:
         """Wait for it, and return what it returned or raise what it raised."""
+        ...
+
+    def give_up(self, seconds: float) -> None:
+        """Cancel it, or where it has begun wait for its end, so long at most."""
         ...
 
 
@@ -46,7 +52,7 @@ class Backend(Protocol):
         ...
 
 
-def map_in_order(backend: Backend, function: Callable[..., R], calls: Iterable[Sequence[Any]]) -> Iterator[R]:
+def map_in_order(backend: Backend, function: Callable[..., R], calls: Iterable[Sequence[Any]]) -> Generator[R]:
     """Make calls, as many at a time as the back end takes, and give their results in order.
 
     Parameters
@@ -59,12 +65,18 @@ def map_in_order(backend: Backend, function: Callable[..., R], calls: Iterable[S
         The arguments of each; taken as they are needed.
     """
     pending: deque[Pending] = deque()
-    for arguments in calls:
-        pending.append(backend.submit(function, *arguments))
-        if len(pending) > backend.capacity:
+    try:
+        for arguments in calls:
+            pending.append(backend.submit(function, *arguments))
+            if len(pending) > backend.capacity:
+                yield pending.popleft().result()
+        while pending:
             yield pending.popleft().result()
-    while pending:
-        yield pending.popleft().result()
+    finally:
+        # Whoever tidies up next must not be followed by a call that still writes.
+        until = time.monotonic() + _GIVE_UP_SECONDS
+        for call in pending:
+            call.give_up(max(0.0, until - time.monotonic()))
 
 
 @contextmanager
@@ -101,9 +113,18 @@ class _Here:
     capacity = 0
 
     def submit(self, function: Callable[..., Any], /, *arguments: Any) -> Pending:
-        future: Future[Any] = Future()
-        future.set_result(function(*arguments))
-        return future
+        return _Made(function(*arguments))
+
+
+class _Made:
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def result(self) -> Any:
+        return self._value
+
+    def give_up(self, seconds: float) -> None:
+        pass
 
 
 # ---------------------------------------------------------------- processes of this machine
@@ -163,6 +184,10 @@ class _Tried:
         except BrokenProcessPool as error:
             raise MedstanceError("processes die again and again: is there enough memory? (see --jobs)") from error
 
+    def give_up(self, seconds: float) -> None:
+        if not self._future.cancel():
+            wait([self._future], seconds)
+
 
 @contextmanager
 def _processes(n_jobs: int, prepare: Callable[[], object] | None) -> Iterator[_Processes]:
@@ -217,6 +242,13 @@ class _DaskTask:
             raise MedstanceError(f"the scheduler has gone: {error}: go on with --resume") from error
         except ModuleNotFoundError as error:
             raise WrongUsage(f"a worker lacks {error.name}: install the same medstance on every worker") from error
+
+    def give_up(self, seconds: float) -> None:
+        from distributed import wait
+
+        # A task that has begun cannot be cancelled; how one ends does not matter any more.
+        with suppress(Exception):
+            wait([self._future], timeout=seconds)
 
 
 @contextmanager

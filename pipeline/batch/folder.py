@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import json
 import os
+import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -13,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.batch.store import Store, empty, open_store, sweep
-from pipeline.errors import BadInput, WrongUsage
+from pipeline.errors import BadInput, MedstanceError, WrongUsage
 from pipeline.folders import flush_folder
 
 RUN_SUFFIX = ".run"
 _PLAN, _NEW_PLAN, _LOCK = "run.json", "run.json.new", "lock"
+_PLACE = "shards_in"
+"""What the plan says of where the shards are, where that is not its own folder."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +31,10 @@ class RunFolder:
     ----------
     path
         The folder, beside the output.
-    store
+    place
         Where its shards are.
+    store
+        The same, open.
     is_repeatable
         Whether it can be taken up.
     done
@@ -37,13 +42,18 @@ class RunFolder:
     """
 
     path: Path
+    place: str
     store: Store
     is_repeatable: bool
     done: Mapping[int, Mapping[str, Any]]
 
     def end_early(self) -> int:
         """Return how many shards there are for a later run to take up; where there can be none, nothing is left."""
-        n_shards = len(sweep(self.store)) if self.is_repeatable else 0
+        try:
+            n_shards = len(sweep(self.store)) if self.is_repeatable else 0
+        except MedstanceError:
+            # A store that does not answer may be why the run ends: what it holds is for the next run to see.
+            return 1
         if not n_shards:
             self.delete()
         return n_shards
@@ -51,6 +61,7 @@ class RunFolder:
     def delete(self) -> None:
         """Delete it: the run has ended, or is not worth taking up again."""
         empty(self.store)
+        self.store.remove()
         # The lock goes last: cut off here, too, the folder is one of a run.
         names = sorted((entry.name for entry in os.scandir(self.path)), key=lambda name: (name == _LOCK, name))
         for name in names:
@@ -76,7 +87,7 @@ def open_run(
     resume
         Whether to take up an unfinished run, if there is one.
     place
-        Where the shards go; None for the folder itself.
+        Where the shards go, into a part of its own; None for the folder itself.
     check
         Called with the earlier plan and this one where a run is taken up; raises when they differ.
 
@@ -90,30 +101,38 @@ def open_run(
     path = output.with_name(output.name + RUN_SUFFIX)
     with _locked(path, output):
         earlier = _read_plan(path)
-        store = open_store(place or str(path))
-        is_repeatable = bool(plan.get("is_repeatable", True))
-        if earlier is None or not earlier.get("is_repeatable", True):
-            empty(store)
-            run = RunFolder(path, store, is_repeatable, {})
-            try:
-                _write_plan(path, plan)
-            except BaseException:
-                # The plan may have its name already, and waits for the disk.
-                run.delete()
-                raise
-            yield run
-            return
-        if resume:
+        # Where that run kept its shards: not always the place that is named now.
+        kept_in = str(path) if earlier is None else earlier.pop(_PLACE, str(path))
+        is_lasting = earlier is not None and earlier.get("is_repeatable", True)
+        if is_lasting and resume:
             check(earlier, plan)
         _remove_half_made(path)
-        done = sweep(store)
+        kept = open_store(kept_in)
+        done: Mapping[int, Mapping[str, Any]] = sweep(kept) if is_lasting else {}
+        is_repeatable = bool(plan.get("is_repeatable", True))
         if done and not resume:
+            also = "" if kept_in == str(path) else f" and {kept_in}"
             raise WrongUsage(
-                f"{output}: an unfinished run is in {path}: go on with --resume, or delete that folder to begin anew"
+                f"{output}: an unfinished run is in {path}: "
+                f"go on with --resume, or delete that folder{also} to begin anew"
             )
-        if not resume:
-            _write_plan(path, plan)
-        yield RunFolder(path, store, is_repeatable, done)
+        if done:
+            yield RunFolder(path, kept_in, kept, is_repeatable, done)
+            return
+        empty(kept)
+        kept.remove()
+        # Not named after the output: another machine may have one of that name, and shares no lock with this one.
+        own = str(path) if place is None else f"{place}/{secrets.token_hex(8)}"
+        run = RunFolder(path, own, open_store(own), is_repeatable, {})
+        # A store that does not answer says so before there is a plan.
+        empty(run.store)
+        try:
+            _write_plan(path, {**plan, _PLACE: own} if place is not None else plan)
+        except BaseException:
+            # The plan may have its name already, and waits for the disk.
+            run.delete()
+            raise
+        yield run
 
 
 @contextmanager

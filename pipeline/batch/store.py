@@ -6,15 +6,16 @@ what is in it, so that neither half a shard nor a lost count is ever taken for a
 
 from __future__ import annotations
 
+import io
 import json
 import os
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from pipeline.errors import BadInput, WrongUsage
+from pipeline.errors import BadInput, MedstanceError, WrongUsage
 from pipeline.folders import name_beside
 
 _SHARD, _BLOCK, _UNFINISHED = ".shard", ".block", ".new"
@@ -37,6 +38,10 @@ class Store(Protocol):
 
     def delete(self, name: str) -> None:
         """Delete a piece, if it is there."""
+        ...
+
+    def remove(self) -> None:
+        """Leave nothing of the store itself, where nothing is in it."""
         ...
 
 
@@ -75,35 +80,60 @@ class FolderStore:
         """Delete a piece, see `Store`."""
         (self._folder / name).unlink(missing_ok=True)
 
+    def remove(self) -> None:
+        """Remove the folder if it is empty, see `Store`."""
+        with suppress(OSError):
+            self._folder.rmdir()
+
 
 class ObjectStore:
     """A store that fsspec opens, such as ``s3://bucket/run``; an object is put whole by one request."""
 
     def __init__(self, url: str) -> None:
+        self._url = url
         self._files, self._root = _open_file_system(url)
-        self._files.makedirs(self._root, exist_ok=True)
+        # What has folders names them from "/" on; elsewhere the first part is a bucket, and not ours to make.
+        if self._root.startswith("/"):
+            with _told(url):
+                self._files.makedirs(self._root, exist_ok=True)
 
     def put(self, name: str, data: bytes, *, is_durable: bool = True) -> None:  # noqa: ARG002 - objects are durable
         """Write a piece, see `Store`."""
-        self._files.pipe_file(f"{self._root}/{name}", data)
+        with _told(self._url):
+            self._files.pipe_file(f"{self._root}/{name}", data)
 
     def open(self, name: str) -> IO[bytes]:
         """Open a piece, see `Store`."""
-        opened: IO[bytes] = self._files.open(f"{self._root}/{name}", "rb")
-        return opened
+        # Whole, by one request: it is read whole, and what fails fails here.
+        with _told(self._url):
+            return io.BytesIO(self._files.cat_file(f"{self._root}/{name}"))
 
     def names(self) -> list[str]:
         """List the pieces, see `Store`."""
         # Other clients write here too: what was listed before says nothing.
         self._files.invalidate_cache()
-        with suppress(FileNotFoundError):
+        with _told(self._url), suppress(FileNotFoundError):
             return sorted(path.rpartition("/")[2] for path in self._files.ls(self._root, detail=False))
         return []
 
     def delete(self, name: str) -> None:
         """Delete a piece, see `Store`."""
-        if self._files.exists(f"{self._root}/{name}"):
+        with _told(self._url), suppress(FileNotFoundError):
             self._files.rm_file(f"{self._root}/{name}")
+
+    def remove(self) -> None:
+        """Do nothing, see `Store`: where there are objects alone there are no folders."""
+
+
+@contextmanager
+def _told(url: str) -> Iterator[None]:
+    """Say in one line what a store answers, or that it does not: each has exceptions of its own."""
+    try:
+        yield
+    except MedstanceError:
+        raise
+    except Exception as error:
+        raise WrongUsage(f"{url}: cannot be used ({type(error).__name__}: {error})") from error
 
 
 def _open_file_system(url: str) -> tuple[Any, str]:

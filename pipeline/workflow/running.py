@@ -13,6 +13,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from secrets import token_hex
 from typing import IO, Any
 
 from pydantic_core import from_json
@@ -251,12 +252,13 @@ class _Run:
                 "--backend dask: workers write to a place that they share: name -o FILE, or --shards PLACE"
             )
         with tempfile.TemporaryDirectory(prefix="stance-") as folder, _opened(output) as file:
-            place = folder if self._options.place is None else _find_place(self._options.place, folder)
+            place = folder if self._options.place is None else f"{_find_place(self._options.place)}/{token_hex(8)}"
             store = open_store(place)
             try:
                 self._stream_from(store, place, file)
             finally:
                 empty(store)
+                store.remove()
         self.summary.n_quarantined = self._intake.close(quarantine)
 
     def _stream_from(self, store: Store, place: str, file: IO[bytes]) -> None:
@@ -283,13 +285,11 @@ class _Run:
             name = "standard input" if stream == STDIN else stream
             raise WrongUsage(f"--resume: {name} cannot be read a second time: name a file")
         stats = _stat_files(files)
-        place = None if self._options.place is None else _find_place(self._options.place, str(output.resolve()))
+        place = None if self._options.place is None else _find_place(self._options.place)
         plan = self._plan(files, output, codec, place)
         with open_run(output, plan, resume=self._options.resume, place=place, check=_check_plan) as run:
             try:
-                made = self._classify(
-                    run.store, place or str(run.path), run.done, codec=codec if self._format == "jsonl" else None
-                )
+                made = self._classify(run.store, run.place, run.done, codec=codec if self._format == "jsonl" else None)
                 # Whatever is half made is in the folder: cut off, nothing of it lies about beside the output.
                 with closing(made), open_whole(output, workshop=run.path) as file:
                     hashed = _Hashed(file)
@@ -365,13 +365,14 @@ class _Run:
         )
         in_memory = self._backend.capacity == 0
         calls = self._calls(task, store, done, in_memory=in_memory)
-        for number, shard, n_cached in map_in_order(self._backend, classify_block, calls):
-            if not in_memory:
-                delete_block(store, number)
-            self.summary.add(shard)
-            self.summary.n_cached += n_cached
-            self._advance()
-            yield number
+        with closing(map_in_order(self._backend, classify_block, calls)) as made:
+            for number, shard, n_cached in made:
+                if not in_memory:
+                    delete_block(store, number)
+                self.summary.add(shard)
+                self.summary.n_cached += n_cached
+                self._advance()
+                yield number
 
     def _find_by(self) -> str:
         """Say how a worker finds the model: an installed one by its name, wherever that machine has it."""
@@ -403,11 +404,11 @@ class _Run:
         self._progress(self.summary.n_answers, done)
 
 
-def _find_place(place: str, output: str) -> str:
-    """Return the part of a place for shards that is this output's own: its lock guards it from other runs."""
-    own = hashlib.sha256(output.encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    # Workers have working folders of their own.
-    return f"{place if '://' in place else Path(place).resolve()}/{own}"
+def _find_place(place: str) -> str:
+    """Return a place as a worker finds it, which has a working folder of its own."""
+    if place.endswith("://"):
+        raise WrongUsage(f"--shards {place}: names no bucket and no folder")
+    return place if "://" in place else str(Path(place).resolve())
 
 
 @contextmanager

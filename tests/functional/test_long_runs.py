@@ -428,3 +428,10 @@ def test_a_cache_is_refused_on_a_cluster(corpus: Path, tmp_path: Path, capsys: p
     options = ["--backend", "dask", "--scheduler", "tcp://127.0.0.1:1", "--cache", str(tmp_path / "cache")]
     assert run(["classify", str(corpus), "-o", str(tmp_path / "out.jsonl"), *options]) == 2
     assert "--cache: works on one machine alone" in capsys.readouterr().err
+
+
+def test_a_place_that_is_no_place_is_refused(corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = tmp_path / "out.jsonl"
+    assert run(["classify", str(corpus), "-o", str(output), "--shards", "s3://"]) == 2
+    assert capsys.readouterr().err == "stance: --shards s3://: names no bucket and no folder\n"
+    assert list(tmp_path.iterdir()) == []

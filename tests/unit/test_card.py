@@ -134,7 +134,7 @@ def test_a_name_of_two_lines_is_shown_on_one(line_end: str) -> None:
 
 
 @given(st.text("ab|<>&`*[]()!\\\n-#+.1 ", min_size=1, max_size=12).filter(str.strip))
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_whatever_a_name_is_the_card_has_the_same_rows_and_columns(name: str) -> None:
     plain = read_lines(render_card(manifest_of("plain", name="plain", source="plain", group="plain")))
     odd = read_lines(render_card(manifest_of(f"x{name}x", name=f"x{name}x", source=f"x{name}x", group=f"x{name}x")))

@@ -176,7 +176,7 @@ MANY_TEXTS = st.lists(TEXTS | st.text(min_size=1, max_size=40).filter(str.strip)
 
 @pytest.mark.parametrize("name", ["two", "pieces", "default"])
 @given(texts=MANY_TEXTS, batch_size=st.sampled_from([1, 2, 7, 1024]), data=st.data())
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 def test_an_answer_is_called_the_same_in_any_batch_in_any_order_and_whatever_was_called_before(
     parser: AnswerParser,
     models: dict[str, StanceModel],
@@ -247,7 +247,7 @@ def test_the_side_is_chosen_first_then_the_stance_on_it(row: list[float], stance
 
 
 @given(TEXTS, st.none() | TEXTS)
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_a_call_agrees_with_its_posteriors(
     parser: AnswerParser, model: StanceModel, text: str, headline: str | None
 ) -> None:
@@ -296,7 +296,7 @@ def test_an_answer_of_nothing_but_targets_and_numbers_is_never_called(
 @given(
     st.lists(st.sampled_from(["peel", "Peels", "7", "seven", "1.5", ".", ",", "?", "xyzzy"]), min_size=1).map(" ".join)
 )
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_an_answer_that_abstains_for_saying_nothing_keeps_its_posteriors_and_stance(
     parser: AnswerParser, model: StanceModel, text: str
 ) -> None:
@@ -334,7 +334,7 @@ def test_no_answers_give_no_calls(parser: AnswerParser, model: StanceModel) -> N
 
 @pytest.mark.parametrize("name", MODELS)
 @given(texts=st.lists(TEXTS, min_size=1, max_size=3), headline=st.none() | TEXTS, data=st.data())
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 def test_contributions_sum_to_the_logit_of_the_stance_less_the_mean_logit(
     parser: AnswerParser,
     models: dict[str, StanceModel],
@@ -364,7 +364,7 @@ def test_contributions_sum_to_the_logit_of_the_stance_less_the_mean_logit(
 
 @pytest.mark.parametrize("name", MODELS)
 @given(texts=st.lists(TEXTS, min_size=1, max_size=3), headline=st.none() | TEXTS)
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 def test_a_sentence_adds_what_it_adds_where_a_model_is_scored(
     parser: AnswerParser, models: dict[str, StanceModel], name: str, texts: list[str], headline: str | None
 ) -> None:
@@ -418,7 +418,7 @@ def test_an_answer_of_unknown_words_is_explained_by_the_intercept_alone(
 
 
 @given(text=TEXTS, headline=st.none() | TEXTS)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_evidence_is_verbatim_and_positive_and_no_more_than_asked_for(
     parser: AnswerParser, model: StanceModel, text: str, headline: str | None
 ) -> None:
@@ -434,7 +434,7 @@ def test_evidence_is_verbatim_and_positive_and_no_more_than_asked_for(
 
 @pytest.mark.parametrize("name", MODELS)
 @given(text=TEXTS, headline=st.none() | TEXTS, share=st.sampled_from([0.0, 0.4, 1.0]))
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 def test_evidence_stands_in_order_of_what_a_sentence_adds_times_how_likely_it_is_to_be_evidence(
     parser: AnswerParser, models: dict[str, StanceModel], name: str, text: str, headline: str | None, share: float
 ) -> None:

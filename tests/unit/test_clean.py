@@ -65,7 +65,7 @@ def _align_plainly(text: str) -> tuple[str, list[tuple[int, int]]]:
 
 @pytest.mark.parametrize("name", STEPS)
 @given(text=MESSY)
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_a_text_that_a_step_passes_over_has_nothing_for_it(name: str, text: str) -> None:
     step = STEPS[name]
     assert step.may_match(text) or step.pattern.search(text) is None
@@ -81,20 +81,20 @@ def test_no_step_passes_over_a_character_that_it_matches(name: str) -> None:
 
 @pytest.mark.parametrize("name", PLAIN_PATTERNS)
 @given(text=MESSY)
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_a_pattern_that_is_written_for_speed_matches_what_the_plain_one_does(name: str, text: str) -> None:
     assert _spans(STEPS[name].pattern, text) == _spans(PLAIN_PATTERNS[name], text)
 
 
 @given(MESSY)
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @example("".join(clean._PLAIN))
 def test_punctuation_is_made_plain_character_by_character(text: str) -> None:
     assert clean.clean_punctuation(text) == "".join(clean._PLAIN.get(char, char) for char in text)
 
 
 @given(MESSY)
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 def test_ranges_are_traced_as_in_the_plain_way(text: str) -> None:
     cleaned, alignment = clean.align_clean(text)
     expected, origins = _align_plainly(text)
@@ -107,7 +107,6 @@ def test_ranges_are_traced_as_in_the_plain_way(text: str) -> None:
 @given(st.lists(st.sampled_from(["!", "<", "_", "\U0001f600", "a", " ", "&", "-", "{", "}", "(", "safe"]).flatmap(
     lambda sign: st.integers(1, 120).map(lambda n: sign * n)
 ), max_size=5).map("".join))  # fmt: skip
-@settings(deadline=None)
 def test_no_run_of_signs_is_longer_than_the_tokeniser_can_bear_and_nothing_is_lost(text: str) -> None:
     cleaned, alignment = clean.align_clean(text)
     assert re.search(rf"(?:[^\w\s]|_){{{clean.MAX_RUN + 1}}}", cleaned) is None

@@ -56,7 +56,7 @@ def test_what_is_not_compressed_has_no_codec(data: bytes) -> None:
     assert find_codec(data) is None
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(parts=st.lists(st.binary(max_size=200), min_size=1, max_size=4), step=st.integers(1, 500))
 @pytest.mark.parametrize("codec", CODECS)
 def test_members_and_frames_one_after_the_other_are_read_to_the_end_of_the_last(

@@ -98,7 +98,7 @@ ROWS = st.sets(st.integers(0, 39)).map(lambda rows: np.array(sorted(rows), dtype
 
 
 @given(SEEDS, ROWS, st.data())
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_some_answers_are_those_answers_in_the_order_of_the_data_whatever_the_order_asked(
     seed: int, rows: np.ndarray[Any, np.dtype[np.int64]], data: st.DataObject
 ) -> None:
@@ -115,7 +115,7 @@ def test_some_answers_are_those_answers_in_the_order_of_the_data_whatever_the_or
 
 
 @given(SEEDS)
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_sentences_are_summed_by_answer_as_weighted(seed: int) -> None:
     sentences = draw_sentences(seed)
     weights = np.random.default_rng(seed).random(len(sentences.answers))
@@ -125,7 +125,7 @@ def test_sentences_are_summed_by_answer_as_weighted(seed: int) -> None:
 
 
 @given(SEEDS)
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_a_feature_that_stands_twice_in_an_answer_stands_in_one_answer(seed: int) -> None:
     sentences = draw_sentences(seed, n_answers=8)
     dense = sentences.counts.toarray()
@@ -187,7 +187,7 @@ def pipeline_of(model: LinearModel) -> Pipeline:
 
 
 @given(seed=SEEDS)
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_scaling_and_predicting_are_those_of_scikit_learn(estimator: StanceEstimator, seed: int) -> None:
     sentences = draw_sentences(seed)
     weights = np.random.default_rng(seed).random(len(sentences.answers))
@@ -306,7 +306,7 @@ def test_answers_without_a_feature_in_common_are_bad_input(change: dict[str, Any
 
 
 @given(seed=SEEDS, choice=st.data())
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_intercept_and_sentences_sum_to_the_logit_of_the_stance_less_the_mean_logit(
     estimator: StanceEstimator, seed: int, choice: st.DataObject
 ) -> None:
@@ -530,7 +530,7 @@ def test_scaling_gives_another_estimator_and_leaves_the_first_as_it_is(estimator
 
 
 @given(seed=SEEDS, rows=ROWS)
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_an_answer_is_predicted_the_same_whatever_else_is_predicted_with_it(
     estimator: StanceEstimator, seed: int, rows: np.ndarray[Any, np.dtype[np.int64]]
 ) -> None:

@@ -254,7 +254,7 @@ def test_the_fitted_temperature_undoes_too_much_or_too_little_confidence(true_te
 
 
 @given(POSTERIORS, st.data())
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_the_fitted_temperature_never_raises_the_log_loss(posteriors: Floats, data: st.DataObject) -> None:
     names = st.sampled_from(THREE.names)
     gold = data.draw(st.lists(names, min_size=len(posteriors), max_size=len(posteriors)))
@@ -278,7 +278,7 @@ def test_the_threshold_is_the_least_one_that_reaches_the_target() -> None:
 
 
 @given(st.lists(st.tuples(st.floats(0.5, 1), st.sampled_from(["no", "yes"])), min_size=1, max_size=40), st.floats(0, 1))
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_no_threshold_silences_more_answers_than_the_coverage_allows(
     rows: list[tuple[float, str]], target: float
 ) -> None:
@@ -325,7 +325,7 @@ def test_calls_are_counted_gold_by_row_and_called_by_column_and_abstentions_last
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(0, 1.01), st.booleans())
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_the_calls_hold_every_answer_once_and_their_last_column_those_not_called(
     scheme: LabelScheme, seed: int, threshold: float, is_given: bool
 ) -> None:
@@ -525,7 +525,7 @@ def test_answers_without_a_single_cue_can_still_be_learnt_from() -> None:
     st.lists(st.tuples(st.sampled_from(THREE.names), st.sampled_from("abcde"), st.integers(0, 2)), max_size=16),
     st.integers(2, 6),
 )
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_any_data_is_either_cross_validated_or_bad_input(rows: list[tuple[str, str, int]], n_folds: int) -> None:
     answers = [[(f"{label}_word common", "cue")] * n for label, _, n in rows]
     marked = [(row, 0) for row in range(0, len(rows), 2)]

@@ -235,7 +235,7 @@ def test_the_words_around_a_mention_of_the_target_are_exactly_these(
 
 
 @given(st.lists(TEXTS, max_size=4))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_the_words_around_a_mention_are_those_that_measuring_every_distance_finds(
     small_parser: AnswerParser, texts: list[str]
 ) -> None:
@@ -305,7 +305,7 @@ def test_a_target_that_is_a_cue_is_said(small_parser: AnswerParser) -> None:
     .map(" ".join)
     .filter(str.strip)
 )
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_of_targets_and_numbers_alone_no_pair_and_no_start_is_a_feature(small_parser: AnswerParser, text: str) -> None:
     for question in (QUESTION, "Any harm in a peel?"):
         found = features(small_parser, text, question=question)
@@ -333,7 +333,7 @@ def test_words_are_made_of_exactly_these_pieces(small_parser: AnswerParser, text
 
 
 @given(st.lists(TEXTS, max_size=4))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_pieces_are_given_where_asked_for_and_change_nothing_else(small_parser: AnswerParser, texts: list[str]) -> None:
     batch = small_parser.parse([answer(text) for text in texts])
     plain, more = extract_features(batch), extract_features(batch, with_pieces=True)
@@ -474,7 +474,7 @@ def test_every_kind_of_feature_belongs_to_the_block_of_its_content(small_parser:
 
 
 @given(TEXTS, st.none() | TEXTS)
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_no_name_is_empty_or_of_two_lines_and_those_of_words_and_cues_hold_no_white_space(
     small_parser: AnswerParser, text: str, headline: str | None
 ) -> None:
@@ -484,7 +484,7 @@ def test_no_name_is_empty_or_of_two_lines_and_those_of_words_and_cues_hold_no_wh
 
 
 @given(st.lists(TEXTS, max_size=4))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_features_stand_in_order_of_place_and_know_their_sentence(small_parser: AnswerParser, texts: list[str]) -> None:
     found = features(small_parser, *texts)
     assert (np.diff(found.tokens) >= 0).all()
@@ -497,7 +497,7 @@ def known_by(found: Features) -> list[tuple[int, str, int]]:
 
 
 @given(st.lists(TEXTS, min_size=1, max_size=5))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @example(["not safe but works. Yes?", "! safe", "safe ! peel", "7 peels, five peels"])
 def test_a_hash_stands_for_one_kind_and_name_in_whatever_batch_and_parser(
     small_parser: AnswerParser, other_parser: AnswerParser, texts: list[str]
@@ -573,7 +573,7 @@ def parse_in_batches(parser: AnswerParser, texts: list[str], batch_size: int) ->
 
 
 @given(st.lists(PLAIN_TEXTS, min_size=1, max_size=8), st.integers(1, 4), st.integers(1, 9))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_the_vocabulary_is_what_stands_in_so_many_answers_in_order_of_block_and_name(
     small_parser: AnswerParser, texts: list[str], min_answers: int, batch_size: int
 ) -> None:
@@ -610,7 +610,7 @@ def test_answers_without_features_give_an_empty_vocabulary(small_parser: AnswerP
 
 
 @given(HASHES, HASHES, st.randoms(use_true_random=False))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_a_hash_is_found_in_its_column_and_one_that_is_not_known_in_none(
     known: list[int], others: list[int], random: Random
 ) -> None:
@@ -627,7 +627,7 @@ def test_a_hash_is_found_in_its_column_and_one_that_is_not_known_in_none(
 
 
 @given(st.lists(PLAIN_TEXTS, min_size=1, max_size=6), st.lists(PLAIN_TEXTS, max_size=4))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_each_sentence_counts_its_known_features(
     small_parser: AnswerParser, known: list[str], texts: list[str]
 ) -> None:

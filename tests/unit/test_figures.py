@@ -138,7 +138,7 @@ def test_drawing_leaves_the_users_settings_and_needs_no_pyplot(checkout: Path) -
     subprocess.run([sys.executable, "-c", program], check=True, cwd=checkout)
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(st.lists(st.text(max_size=60), min_size=2, max_size=4))
 @example(HOSTILE)
 def test_names_of_any_kind_are_text_and_nothing_else(names: list[str]) -> None:

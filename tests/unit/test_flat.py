@@ -27,7 +27,7 @@ NAME = st.text(st.characters(codec="ascii", categories=["L"]), min_size=1, max_s
 PLAIN = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.dictionaries(NAME, PLAIN), st.dictionaries(NAME, PLAIN, min_size=1))
 def test_a_nested_record_is_the_same_after_flattening_and_nesting(outer: dict[str, Any], inner: dict[str, Any]) -> None:
     outer.pop("evidence", None)
@@ -89,7 +89,7 @@ def test_any_other_cell_is_written_as_it_is(value: Any) -> None:
     assert write_cell(value) == value
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.text() | st.from_regex(r"'{0,3}[=+\-@\t\r].*", fullmatch=True))
 def test_a_cell_of_medstances_own_table_is_read_back_exactly(text: str) -> None:
     assert read_cell(write_cell(text), own=True) == text
@@ -109,7 +109,7 @@ def test_columns_stand_in_order_of_first_appearance() -> None:
     assert collect_columns(iter(rows)) == ["b", "a.c"]
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(
     st.lists(st.dictionaries(st.sampled_from(["a", "b", "c d"]), st.text(st.characters(codec="utf-8"), min_size=1))),
     st.sampled_from([",", "\t"]),

@@ -48,7 +48,7 @@ def test_a_pattern_stands_for_exactly_these_phrases(pattern: str, phrases: list[
 
 
 @given(st.lists(WORDS, min_size=1, max_size=4).filter(lambda words: not all(w.endswith("?") for w in words)))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_every_choice_gives_one_phrase_of_single_spaced_words(words: list[str]) -> None:
     phrases = list(expand_pattern(" ".join(words)))
     assert len(phrases) == math.prod(word.count("|") + 1 + word.endswith("?") for word in words)

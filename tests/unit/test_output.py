@@ -366,7 +366,7 @@ def content(data: bytes, format_name: str) -> Any:
 @example(rows=[{"a": True}, {"a": 0.5}], block_rows=1)
 @example(rows=[{"a": 0.5}, {"a": True}], block_rows=1)
 @example(rows=[{"a": 0}, {"a": 2**53}, {"a": 0.5}, {"a": 1}], block_rows=2)
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_table_is_the_same_as_if_all_rows_were_in_memory(
     tmp_path: Path, format_name: str, rows: list[dict[str, Any]], block_rows: int
 ) -> None:
@@ -494,7 +494,7 @@ def test_no_header_of_a_csv_file_begins_like_a_formula(tmp_path: Path, name: str
 @example('"')
 @example("a\r\nb\n")
 @example(" spaces ")
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_cell_of_a_csv_file_begins_like_a_formula(tmp_path: Path, text: str) -> None:
     write_rows([{"text": text}], tmp_path / "out.csv", "csv")
     with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
@@ -539,7 +539,7 @@ def classified(text: str, headline: str | None, extra: str) -> ClassifiedAnswer:
 @example(text="'=1", headline="=1", extra="'")
 @example(text="[1]", headline="{}", extra="[x")
 @example(text=" x\n", headline="\ufeffx", extra="NaN")
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_classified_answer_is_the_same_when_read_again(
     tmp_path: Path, format_name: str, text: str, headline: str | None, extra: str
 ) -> None:

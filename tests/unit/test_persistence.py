@@ -861,7 +861,7 @@ def test_an_artefact_whose_parts_do_not_fit_is_refused_though_its_hash_is_right(
 
 
 @given(st.data())
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_content_of_any_kind_is_either_read_or_refused_as_foreseen(data: st.DataObject) -> None:
     anything = st.one_of(
         st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=3), st.just([]), st.just({}),

@@ -130,7 +130,7 @@ STEPS = (
 
 
 @given(MESSY)
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_clean_text_is_the_cleaning_steps_in_their_documented_order(text: str) -> None:
     expected = text
     for step in STEPS:
@@ -139,7 +139,7 @@ def test_clean_text_is_the_cleaning_steps_in_their_documented_order(text: str) -
 
 
 @given(MESSY)
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_every_clean_character_is_traced_to_original_ones_in_order(text: str) -> None:
     clean, alignment = align_clean(text)
     origins = [alignment.trace(n, n + 1) for n in range(len(clean))]
@@ -182,7 +182,7 @@ def test_headline_and_body_are_joined_as_they_read(headline: str | None, text: s
 
 
 @given(st.none() | MESSY, MESSY, st.data())
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_any_range_of_the_composed_text_is_traced_to_verbatim_passages(
     headline: str | None, text: str, data: st.DataObject
 ) -> None:
@@ -323,7 +323,7 @@ READ_TEXTS = (
 
 
 @given(st.lists(st.tuples(st.none() | MESSY, READ_TEXTS), max_size=5))
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_tokens_and_sentences_stand_in_the_composed_text_where_the_batch_says(
     parser: AnswerParser, rows: list[tuple[str | None, str]]
 ) -> None:
@@ -485,7 +485,7 @@ def opens_line(token: Token) -> bool:
 
 
 @given(st.lists(READ_TEXTS, max_size=6))
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_sentences_are_those_that_reading_token_by_token_gives(parser: AnswerParser, texts: list[str]) -> None:
     batch = parser.parse([answer(text) for text in texts])
     expected = [
@@ -533,7 +533,7 @@ def test_a_sentence_of_a_cleaned_text_is_marked_by_the_characters_of_the_record(
 
 
 @given(st.none() | MESSY, READ_TEXTS, st.data())
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 def test_a_passage_of_a_sentence_marks_that_sentence(
     parser: AnswerParser, headline: str | None, text: str, data: st.DataObject
 ) -> None:
@@ -761,7 +761,7 @@ def mark_scopes_plainly(doc: Doc, found: list[Cue]) -> tuple[list[int], list[int
 
 
 @given(st.lists(READ_TEXTS, max_size=6))
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_scopes_and_contrasts_are_those_that_reading_token_by_token_gives(
     parser: AnswerParser, texts: list[str]
 ) -> None:
@@ -852,7 +852,7 @@ ASKED = st.lists(st.sampled_from(["peel", "peels", "freckle", "fading", "laser",
 
 
 @given(st.lists(st.tuples(ASKED, st.none() | ASKED, ASKED, ASKED), max_size=5))
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 def test_each_answer_of_a_batch_is_read_by_its_own_question(
     small_parser: AnswerParser, rows: list[tuple[list[str], list[str] | None, list[str], list[str]]]
 ) -> None:
@@ -1023,14 +1023,14 @@ def read_all(parser: AnswerParser, answers: list[AnswerRecord], batch_size: int)
 
 
 @given(ROWS)
-@settings(deadline=None, max_examples=12)
+@settings(max_examples=12)
 def test_nothing_of_an_answer_depends_on_the_batch_size(parser: AnswerParser, rows: list[tuple[str, str]]) -> None:
     answers = [answer(text, question=question) for question, text in rows]
     assert read_all(parser, answers, 1) == read_all(parser, answers, 2) == read_all(parser, answers, 7)
 
 
 @given(ROWS)
-@settings(deadline=None, max_examples=12)
+@settings(max_examples=12)
 def test_nothing_of_an_answer_depends_on_what_was_parsed_before(
     parser: AnswerParser, rows: list[tuple[str, str]]
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from spacy.attrs import NORM, ORTH, SPACY
 
@@ -51,7 +51,6 @@ def take_apart(tokeniser: Tokeniser, texts: list[str]) -> list[list[tuple[int, i
 
 
 @given(st.lists(TEXTS, max_size=4))
-@settings(deadline=None)
 def test_tokens_are_those_of_spacy(texts: list[str]) -> None:
     expected = []
     for text in texts:

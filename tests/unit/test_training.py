@@ -99,7 +99,7 @@ def test_an_answer_without_a_sentence_is_an_answer_all_the_same(parser: AnswerPa
     st.lists(st.tuples(st.sampled_from(TEXTS), st.integers(0, 20), st.integers(1, 20)), min_size=1, max_size=7),
     st.integers(1, 4),
 )
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_the_size_of_the_batches_changes_nothing(
     parser: AnswerParser, rows: list[tuple[str, int, int]], batch_size: int
 ) -> None:

@@ -43,7 +43,7 @@ def find_plainly(phrases: dict[int, list[list[int]]], texts: list[list[int]]) ->
 
 
 @given(PHRASES, TEXTS)
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @example({0: [[1, 2], [2, 3], [3, 1]]}, [[1, 2, 3, 1]])
 @example({0: [[1]], 1: [[1]], 2: [[1, 1]]}, [[1], [], [1, 1]])
 def test_the_trie_finds_what_a_search_wording_by_wording_finds(
@@ -100,7 +100,7 @@ def test_nothing_found_is_three_empty_arrays_of_integers(
 
 
 @given(PHRASES, TEXTS)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_a_text_gives_the_same_alone_as_among_others(
     phrases: dict[int, list[list[int]]], texts: list[list[int]]
 ) -> None:

@@ -201,7 +201,7 @@ def test_a_table_starts_with_the_marks_for_targets_and_numbers_and_no_type() -> 
 
 
 @given(st.lists(TOKENS, min_size=1, max_size=4))
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_each_type_is_one_spelling_with_one_norm_and_knows_what_the_token_knows(texts: list[list[str]]) -> None:
     types = new_types()
     docs = [make_doc(*tokens) for tokens in texts]
@@ -223,7 +223,7 @@ def test_each_type_is_one_spelling_with_one_norm_and_knows_what_the_token_knows(
 
 
 @given(TOKENS)
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_a_word_has_the_same_hash_in_every_table_and_no_two_share_one(tokens: list[str]) -> None:
     one, other = new_types(), new_types()
     number(one, make_doc(*tokens))

@@ -67,7 +67,7 @@ def test_without_votes_there_is_neither() -> None:
 
 
 @given(COUNTS)
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 def test_both_stay_between_their_extremes_and_do_not_know_left_from_right(counts: list[int]) -> None:
     for measure, lowest in ((measure_agreement, -1), (measure_polarisation, 0)):
         found = measure(counts)
@@ -81,7 +81,7 @@ def test_both_stay_between_their_extremes_and_do_not_know_left_from_right(counts
 
 
 @given(COUNTS.filter(any))
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 def test_polarisation_is_its_formula_in_exact_arithmetic(counts: list[int]) -> None:
     total = sum(counts)
     reached = [Fraction(sum(counts[: i + 1]), total) for i in range(len(counts) - 1)]
@@ -90,7 +90,6 @@ def test_polarisation_is_its_formula_in_exact_arithmetic(counts: list[int]) -> N
 
 
 @given(st.integers(3, 9), st.integers(1, 20))
-@settings(deadline=None)
 def test_only_all_alike_is_0_and_only_the_poles_are_1(n_grades: int, n: int) -> None:
     poles = [n, *[0] * (n_grades - 2), n]
     assert measure_polarisation(poles) == 1

@@ -113,7 +113,7 @@ def draw_votes(build: Build, scheme: LabelScheme, n: int, seed: int, *, lean: fl
         + [build_rule(rule="rand-ucla", min_answers=m) for m in (1, 3)]
     ),
 )
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_the_set_is_as_small_and_as_likely_as_a_search_of_all_relabellings_finds(
     scheme: LabelScheme, build: Build, n: int, seed: int, lean: float, rule: ConsensusRule
 ) -> None:
@@ -132,7 +132,7 @@ def test_the_set_is_as_small_and_as_likely_as_a_search_of_all_relabellings_finds
 
 
 @given(st.integers(2, 6), st.integers(0, 10**6), st.sampled_from([0.5, 0.9]))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_with_weights_the_set_is_as_small_as_can_be(
     scheme: LabelScheme, build: Build, n: int, seed: int, lean: float
 ) -> None:

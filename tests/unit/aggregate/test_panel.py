@@ -64,7 +64,7 @@ PEOPLE = st.sampled_from([None, "Ada Quill", "Bo Fenn"])
 
 
 @given(st.lists(st.tuples(st.sampled_from(STANCES), st.booleans(), PEOPLE), min_size=1, max_size=20), st.booleans())
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_the_numbers_of_a_consensus_add_up(
     scheme: LabelScheme, build: Build, calls: list[tuple[str, bool, str | None]], with_errors: bool
 ) -> None:
@@ -97,7 +97,7 @@ def test_the_numbers_of_a_consensus_add_up(
 
 
 @given(st.permutations(["against"] * 3 + ["neutral"] + ["supportive"] * 3))
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 def test_a_tie_is_a_tie_in_whatever_order_the_answers_come(
     scheme: LabelScheme, build_all: BuildAll, stances: list[str]
 ) -> None:

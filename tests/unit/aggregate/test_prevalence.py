@@ -80,7 +80,7 @@ def test_the_interval_of_a_weight_lies_between_those_of_its_neighbours(n: float,
 # ---------------------------------------------------------------- corrected
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data(), scheme=st.sampled_from(SCHEMES), level=st.floats(0.05, 0.99))
 def test_shares_are_shares_and_agree_with_their_draws(data: st.DataObject, scheme: LabelScheme, level: float) -> None:
     n = len(scheme.labels) + 1

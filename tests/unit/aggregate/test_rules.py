@@ -138,7 +138,6 @@ def test_the_verdict_follows_the_share(counts: tuple[int, ...], side: str | None
 
 
 @given(st.lists(st.integers(0, 40), min_size=1, max_size=5), st.fractions(Fraction(1, 2), 1, max_denominator=20))
-@settings(deadline=None)
 def test_the_verdict_is_the_rule_in_exact_arithmetic(counts: list[int], share: Fraction) -> None:
     sides = {f"side {place}": n for place, n in enumerate(counts)}
     verdict = decide_verdict(sides, ConsensusRule(share=float(share)))
@@ -210,7 +209,6 @@ def test_the_verdict_follows_the_table(counts: tuple[int, ...], side: str | None
 
 
 @given(COUNTS)
-@settings(deadline=None)
 def test_the_table_is_applied_to_ratings_as_the_manual_says(counts: list[int]) -> None:
     total = sum(counts)
     verdict = decide_verdict(thirds(*counts), build_rule(rule="rand-ucla", min_answers=1))
@@ -231,7 +229,6 @@ def test_the_table_is_applied_to_ratings_as_the_manual_says(counts: list[int]) -
 
 
 @given(COUNTS)
-@settings(deadline=None)
 def test_the_table_does_not_know_left_from_right(counts: list[int]) -> None:
     there, back = (decide_verdict(thirds(*c), RAND) for c in (counts, counts[::-1]))
     turned = {"oppose": "support", "support": "oppose"}
@@ -331,7 +328,7 @@ def test_the_probabilities_of_all_outcomes_add_up_to_one(rule: ConsensusRule) ->
 
 
 @given(st.lists(st.floats(0.1, 30), min_size=3, max_size=3))
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 def test_a_probability_is_a_probability_and_the_same_each_time(alpha: list[float]) -> None:
     draws = np.random.default_rng(0).dirichlet(alpha, size=300)
     for rule in (DELPHI, RAND):

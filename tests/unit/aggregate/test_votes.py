@@ -129,7 +129,7 @@ WORDS = st.lists(st.sampled_from("abcdefgh"), max_size=30).map(" ".join)
 
 
 @given(WORDS, WORDS)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_a_resemblance_is_a_symmetric_share(one: str, other: str) -> None:
     found = measure_resemblance(one, other)
     assert 0 <= found <= 1
@@ -211,7 +211,7 @@ def test_what_name_and_text_join_is_one_voice_together(scheme: LabelScheme, buil
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 6)), min_size=1, max_size=12))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_mergers_part_the_answers_that_they_name(
     scheme: LabelScheme, build: Build, people: list[tuple[int, int]]
 ) -> None:
@@ -290,7 +290,6 @@ def test_what_is_no_field_is_none(scheme: LabelScheme, build: Build, field: str)
 
 
 @given(st.lists(st.just(0.0) | st.floats(1e-100, 1e300), min_size=1, max_size=30))
-@settings(deadline=None)
 def test_the_effective_number_lies_between_one_and_all_and_knows_no_unit(weights: list[float]) -> None:
     found = count_effective(weights)
     if max(weights) == 0:

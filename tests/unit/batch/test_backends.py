@@ -73,6 +73,23 @@ def test_a_call_that_kills_every_process_is_given_up() -> None:
         list(map_in_order(backend, die, [(1,)]))
 
 
+def touch_late(path: str) -> None:
+    time.sleep(0.3)
+    Path(path).touch()
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_no_call_is_under_way_any_more_when_one_has_enough(tmp_path: Path, n_jobs: int) -> None:
+    with open_backend("local", n_jobs=n_jobs) as backend:
+        results = map_in_order(backend, touch_late, [(str(tmp_path / str(n)),) for n in range(20)])
+        next(results)
+        results.close()
+        made = sorted(tmp_path.iterdir())
+        time.sleep(0.5)
+        assert sorted(tmp_path.iterdir()) == made
+        assert len(made) < 20
+
+
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_an_error_of_a_call_is_raised_in_its_place(n_jobs: int) -> None:
     with open_backend("local", n_jobs=n_jobs) as backend:

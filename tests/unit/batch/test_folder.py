@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.batch import RunFolder, Shard, hash_file, open_run, write_shard
+from pipeline.batch import RunFolder, Shard, hash_file, open_run, read_shard, write_shard
 from pipeline.errors import BadInput, WrongUsage
 
 PLAN = {"model": "m@1", "inputs": ["é"]}
@@ -94,6 +95,38 @@ def test_a_run_that_was_cut_off_before_it_had_a_plan_is_begun_anew(tmp_path: Pat
     with run(tmp_path / "out", resume=True) as folder:
         assert folder.done == {}
         folder.delete()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_runs_of_one_name_on_two_machines_do_not_mix_in_a_place_that_they_share(tmp_path: Path) -> None:
+    place = str(tmp_path / "place")
+    with run(tmp_path / "out", place=place) as first:
+        write_shard(first.store, Shard(0, {}, b"theirs"))
+    # Another machine has no folder of that run, and so no lock.
+    shutil.rmtree(first.path)
+    with run(tmp_path / "out", place=place) as second:
+        assert second.done == {}
+        write_shard(second.store, Shard(0, {}, b"ours"))
+    assert read_shard(first.store, 0).content == b"theirs"
+    second.delete()
+    assert [str(path) for path in Path(place).iterdir()] == [first.place]
+
+
+@pytest.mark.parametrize("named", [None, "another"])
+def test_an_unfinished_run_is_found_whatever_place_is_named_now(tmp_path: Path, named: str | None) -> None:
+    with run(tmp_path / "out", place=str(tmp_path / "place")) as first:
+        write_shard(first.store, Shard(0, {}, b"x"))
+    place = None if named is None else str(tmp_path / named)
+    with pytest.raises(WrongUsage, match="unfinished run") as caught, run(tmp_path / "out", place=place):
+        pass
+    assert first.place in str(caught.value)
+    with run(tmp_path / "out", resume=True, place=place) as again:
+        assert [*again.done] == [0]
+
+
+def test_a_place_that_does_not_answer_is_told_before_there_is_a_plan(tmp_path: Path) -> None:
+    with pytest.raises(WrongUsage, match="cannot be used"), run(tmp_path / "out", place="file:///dev/null/place"):
+        pass
     assert list(tmp_path.iterdir()) == []
 
 

@@ -14,7 +14,7 @@ KEYS = st.sampled_from([8, 16, 1 << 20, 1 << 40, 7, 15, (1 << 64) - 1]) | st.int
 NUMBERS = st.integers(0, 1 << 62)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(calls=st.lists(st.tuples(st.sampled_from(["insert", "add", "get"]), KEYS, NUMBERS), max_size=60))
 def test_a_table_is_a_dictionary(calls: list[tuple[str, int, int]]) -> None:
     table, known = CompactTable(), dict[int, int]()

@@ -27,7 +27,7 @@ def _places(records: list[RawRecord | BadRecord]) -> list[tuple[str, str]]:
     return [(type(record).__name__, record.locator) for record in records]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.dictionaries(st.text(), st.text() | st.integers() | st.booleans() | st.none()), max_size=6))
 def test_every_line_is_one_record_with_its_fields_and_line_number(rows: list[dict[str, object]]) -> None:
     records = _read("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
@@ -99,7 +99,7 @@ def _parse_by_json_loads(line: str) -> RawRecord | BadRecord:
     return RawRecord(fields, "line 1", line)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.text(st.sampled_from('{}[]",:\\\ufeffaeuE+-.0189 NIn')) | st.text())
 @example("\ufeff\ufeff" + GOOD)
 @example(GOOD + "\ufeff")
@@ -132,7 +132,7 @@ def test_an_odd_value_is_decoded_just_as_by_json_loads(value: str) -> None:
         assert parsed == expected
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.floats(allow_nan=False, allow_infinity=False) | st.integers())
 def test_a_number_is_read_to_the_last_digit(number: float) -> None:
     (record,) = _read(json.dumps({"n": number}))
@@ -140,7 +140,7 @@ def test_a_number_is_read_to_the_last_digit(number: float) -> None:
     assert repr(record.fields["n"]) == repr(number)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(
     fields=st.dictionaries(
         st.text(), st.text() | st.sampled_from(["\x00", "\ud800", "\udc93", "\\u0000"]) | st.integers()

@@ -379,14 +379,14 @@ def _as_visible(answers: list[list[str]]) -> str:
 
 
 @pytest.mark.parametrize("render", [_as_json_ld, _as_microdata, _as_visible])
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(answers=ANSWERS)
 def test_every_word_of_the_answers_is_in_their_texts_and_nothing_else_is(render: Any, answers: list[list[str]]) -> None:
     page = _only(render(answers))
     assert [re.findall(r"\S+", text) for text in _texts(page)] == [" ".join(answer).split() for answer in answers]
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.lists(st.sampled_from(re.findall(r"<[^>]*>|[^<]+", MICRODATA + VISIBLE)), max_size=60))
 def test_tag_soup_is_never_a_crash(parts: list[str]) -> None:
     for page in read_page_html("".join(parts)):

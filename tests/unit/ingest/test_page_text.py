@@ -84,7 +84,7 @@ ANSWER = st.builds(_Answer, SENTENCE, st.lists(SENTENCE, min_size=1, max_size=3)
 SIGNED_ANSWER = st.builds(_Answer, SENTENCE, st.lists(SENTENCE, min_size=1, max_size=3).map(tuple), SIGNED)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(ANSWER, min_size=1, max_size=5), st.sampled_from([TEMPLATE, HELPFUL, "+3", "Helpful (2)", "17 votes"]))
 def test_where_votes_stand_below_headlines_every_answer_is_read_word_for_word(
     answers: list[_Answer], vote: str
@@ -94,7 +94,7 @@ def test_where_votes_stand_below_headlines_every_answer_is_read_word_for_word(
     assert [("respondent" in fields) for fields in _fields(page)] == [bool(answer.signature) for answer in answers]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(SIGNED_ANSWER, min_size=1, max_size=5), st.sampled_from(["Doctor Answers {}", "{} answers", None]))
 def test_where_signatures_alone_part_the_answers_no_word_is_lost(answers: list[_Answer], announce: str | None) -> None:
     read = _read(_page(*answers, announce=announce, vote=""))
@@ -103,7 +103,7 @@ def test_where_signatures_alone_part_the_answers_no_word_is_lost(answers: list[_
     ]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(ANSWER, min_size=1, max_size=4), st.sampled_from([TEMPLATE, HELPFUL, ""]))
 def test_no_field_holds_anything_of_the_furniture(answers: list[_Answer], vote: str) -> None:
     for page in read_page_text(_page(*answers, vote=vote)):
@@ -111,7 +111,7 @@ def test_no_field_holds_anything_of_the_furniture(answers: list[_Answer], vote: 
         assert not [word for word in FURNITURE if word in held]
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     st.lists(
         st.sampled_from([TEMPLATE, HELPFUL, "Doctor Answers 3", "Well.", "Share", DISCLAIMER, ADA.signature, "", " "])

@@ -370,7 +370,7 @@ NAMES = st.sampled_from(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(fields=st.dictionaries(NAMES, st.none() | st.integers() | st.sampled_from(["", "x", "[1]"]) | st.just({"a": 1})))
 def test_fields_that_keep_their_names_are_what_the_rules_for_names_make_of_them(fields: dict[str, Any]) -> None:
     record = RawRecord(fields, "line 1")
@@ -466,7 +466,7 @@ JSON_VALUE = st.recursive(
 FIELD = st.sampled_from(["question", "text", "answer_id", "position", "respondent", "source", "posteriors", "to_row"])
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(row=st.dictionaries(FIELD | st.text(), JSON_VALUE, max_size=6))
 @pytest.mark.parametrize("valid", [True, False])
 def test_whatever_a_line_holds_comes_out_as_one_item_that_can_be_written_as_json(
@@ -504,7 +504,7 @@ ANY_VALUE = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(fields=st.dictionaries(ANY_TEXT, ANY_VALUE, max_size=4))
 def test_the_quick_look_calls_writable_just_what_the_search_finds_nothing_in(fields: dict[str, Any]) -> None:
     is_writable = reader._find_unwritable(fields) is None
@@ -641,7 +641,7 @@ ANSWER = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(rows=st.lists(ANSWER, min_size=1, max_size=4))
 @pytest.mark.parametrize("suffix", ["jsonl", "csv", "tsv"])
 def test_answers_that_are_written_and_read_again_are_the_same(

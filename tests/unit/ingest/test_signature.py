@@ -130,7 +130,7 @@ def test_a_block_without_a_signature_stays_whole() -> None:
     assert split_signature(["Go ahead.", "All the best"]) == (["Go ahead.", "All the best"], {}, [])
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.lists(st.text(max_size=130) | st.sampled_from(["Ada Fennimore, MD", "Dermatologist", "4/5"]), max_size=8))
 def test_splitting_keeps_every_line_before_the_signature_and_only_known_fields(lines: list[str]) -> None:
     rest, respondent, after = split_signature(lines)

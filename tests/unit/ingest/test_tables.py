@@ -32,7 +32,7 @@ def _fields(records: list[RawRecord | BadRecord]) -> list[object]:
     return [record.fields if isinstance(record, RawRecord) else record.reason for record in records]
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(
     st.lists(
         st.tuples(*[st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1) for _ in range(2)])

@@ -69,7 +69,7 @@ def test_nobody_and_everybody_can_be_drawn(share: float) -> None:
 
 
 @given(SHARES, SHARES, SHARES)
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_a_share_is_where_its_number_says_whatever_it_is(share: float, first: float, second: float) -> None:
     low, high = sorted((first, second))
     found = lines(draw_share(share, low, high))

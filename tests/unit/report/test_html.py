@@ -184,7 +184,7 @@ def test_a_hostile_label_of_the_users_own_scheme_stays_text(label: str) -> None:
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r"), min_size=2).filter(str.strip))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_whatever_the_text_the_page_has_the_same_elements_and_shows_the_text(harmless: str, text: str) -> None:
     # As a name, "Doctor" alone would be nobody's, and the votes others.
     text = f"Quill{text}"
@@ -270,7 +270,7 @@ def classified(text: str, spans: Sequence[tuple[int, int]], **fields: Any) -> Cl
     st.text(min_size=1).filter(str.strip),
     st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), max_size=5),
 )
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_the_stretches_of_a_text_join_to_it_whatever_the_evidence(text: str, spans: list[tuple[int, int]]) -> None:
     stretches = mark_evidence(classified(text, spans), "text")
     assert "".join(stretch.text for stretch in stretches) == text
