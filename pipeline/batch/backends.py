@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
 from typing import Any, Protocol, TypeVar
 
 from pipeline.errors import MedstanceError, WrongUsage
@@ -69,9 +70,11 @@ def map_in_order(backend: Backend, function: Callable[..., R], calls: Iterable[S
         for arguments in calls:
             pending.append(backend.submit(function, *arguments))
             if len(pending) > backend.capacity:
-                yield pending.popleft().result()
+                yield pending[0].result()
+                pending.popleft()
         while pending:
-            yield pending.popleft().result()
+            yield pending[0].result()
+            pending.popleft()
     finally:
         # Whoever tidies up next must not be followed by a call that still writes.
         until = time.monotonic() + _GIVE_UP_SECONDS
@@ -142,9 +145,10 @@ class _Processes:
     def _start(self) -> ProcessPoolExecutor:
         pool = ProcessPoolExecutor(self._n_jobs, multiprocessing.get_context("spawn"), _begin_worker)
         if self._prepare is not None:
-            # A process is begun for every call that none is free for.
-            for _ in range(self._n_jobs):
-                pool.submit(self._prepare)
+            # A process is begun for every call that none is free for; one that dies of it is for the calls to say.
+            with _interrupts_held(), suppress(BrokenProcessPool):
+                for _ in range(self._n_jobs):
+                    pool.submit(self._prepare)
         return pool
 
     def submit(self, function: Callable[..., Any], /, *arguments: Any) -> Pending:
@@ -196,6 +200,18 @@ def _processes(n_jobs: int, prepare: Callable[[], object] | None) -> Iterator[_P
         yield backend
     finally:
         backend.pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Hold Ctrl-C back, also for good from the processes that are begun meanwhile: it goes to all of a terminal's."""
+    # Begun later, it would let them through again.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _begin_worker() -> None:

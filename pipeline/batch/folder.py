@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.batch.store import Store, empty, open_store, sweep
+from pipeline.batch.store import Store, empty, is_marked, mark, open_store, sweep
 from pipeline.errors import BadInput, MedstanceError, WrongUsage
 from pipeline.folders import flush_folder
 
@@ -51,11 +51,11 @@ class RunFolder:
         """Return how many shards there are for a later run to take up; where there can be none, nothing is left."""
         try:
             n_shards = len(sweep(self.store)) if self.is_repeatable else 0
-        except MedstanceError:
+            if not n_shards:
+                self.delete()
+        except (MedstanceError, OSError):
             # A store that does not answer may be why the run ends: what it holds is for the next run to see.
             return 1
-        if not n_shards:
-            self.delete()
         return n_shards
 
     def delete(self) -> None:
@@ -108,6 +108,12 @@ def open_run(
             check(earlier, plan)
         _remove_half_made(path)
         kept = open_store(kept_in)
+        if is_lasting and kept_in != str(path) and not is_marked(kept):
+            kept.remove()
+            raise WrongUsage(
+                f"{kept_in}: the shards of an unfinished run are not there: "
+                f"see to it that they are, or delete {path} to begin anew"
+            )
         done: Mapping[int, Mapping[str, Any]] = sweep(kept) if is_lasting else {}
         is_repeatable = bool(plan.get("is_repeatable", True))
         if done and not resume:
@@ -124,13 +130,15 @@ def open_run(
         # Not named after the output: another machine may have one of that name, and shares no lock with this one.
         own = str(path) if place is None else f"{place}/{secrets.token_hex(8)}"
         run = RunFolder(path, own, open_store(own), is_repeatable, {})
-        # A store that does not answer says so before there is a plan.
-        empty(run.store)
         try:
-            _write_plan(path, {**plan, _PLACE: own} if place is not None else plan)
+            if place is not None:
+                # A store that does not answer says so before there is a plan.
+                mark(run.store)
+            _write_plan(path, plan if place is None else {**plan, _PLACE: own})
         except BaseException:
             # The plan may have its name already, and waits for the disk.
-            run.delete()
+            with suppress(MedstanceError, OSError):
+                run.delete()
             raise
         yield run
 

@@ -19,6 +19,7 @@ from pipeline.errors import BadInput, MedstanceError, WrongUsage
 from pipeline.folders import name_beside
 
 _SHARD, _BLOCK, _UNFINISHED = ".shard", ".block", ".new"
+_MARK = "stance.mark"
 
 
 class Store(Protocol):
@@ -122,7 +123,11 @@ class ObjectStore:
             self._files.rm_file(f"{self._root}/{name}")
 
     def remove(self) -> None:
-        """Do nothing, see `Store`: where there are objects alone there are no folders."""
+        """Remove the folder if it is empty and the system has any, see `Store`."""
+        if self._root.startswith("/"):
+            # Each system has errors of its own for one that is not empty.
+            with suppress(Exception):
+                self._files.rmdir(self._root)
 
 
 @contextmanager
@@ -238,10 +243,20 @@ def sweep(store: Store) -> dict[int, Mapping[str, Any]]:
     return whole
 
 
+def mark(store: Store) -> None:
+    """Mark a store as a run's: one that is away for a while is not one that has no shards."""
+    store.put(_MARK, b"")
+
+
+def is_marked(store: Store) -> bool:
+    """Say whether a store is there, and a run's."""
+    return _MARK in store.names()
+
+
 def empty(store: Store) -> None:
     """Delete every piece of a run."""
     for name in store.names():
-        if name.endswith((_SHARD, _BLOCK)) or _UNFINISHED in name:
+        if name.endswith((_SHARD, _BLOCK)) or _UNFINISHED in name or name == _MARK:
             store.delete(name)
 
 

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,6 @@ from typing import IO, Any
 from pydantic_core import from_json
 
 from pipeline.batch import (
-    Backend,
     Store,
     delete_block,
     delete_shard,
@@ -34,10 +33,10 @@ from pipeline.batch import (
 )
 from pipeline.blocks import cut_blocks
 from pipeline.compression import open_compressor
-from pipeline.errors import BadInput, ModelError, WrongUsage
+from pipeline.errors import BadInput, MedstanceError, ModelError, WrongUsage
 from pipeline.flat import Row
 from pipeline.ingest import STDIN, list_files
-from pipeline.manifest import find_model, list_models
+from pipeline.manifest import list_models
 from pipeline.output import open_whole, output_codec, record_format, write_flat, write_text
 from pipeline.schema import AnswerRecord
 from pipeline.workflow.intake import Intake
@@ -210,13 +209,11 @@ def classify_sources(
         raise WrongUsage("--cache: works on one machine alone: leave it out, or use --backend local")
     if format_name is None:
         format_name = "jsonl" if output is None else record_format(str(output))
-    begin = partial(prepare, str(find_model(model_name).resolve()))
-    with open_backend(options.backend, n_jobs=options.n_jobs, scheduler=options.scheduler, prepare=begin) as backend:
-        run = _Run(intake, model_name, format_name, options, progress, backend)
-        if output is None or (output.exists() and not output.is_file() and not output.is_dir()):
-            run.stream(output, quarantine)
-        else:
-            run.make(output, quarantine)
+    run = _Run(intake, model_name, format_name, options, progress)
+    if output is None or (output.exists() and not output.is_file() and not output.is_dir()):
+        run.stream(output, quarantine)
+    else:
+        run.make(output, quarantine)
     return run.summary
 
 
@@ -230,10 +227,8 @@ class _Run:
         format_name: str,
         options: RunOptions,
         progress: Progress,
-        backend: Backend,
     ) -> None:
         self._intake = intake
-        self._backend = backend
         self._n_blocks = 0
         self._format = format_name
         self._options = options
@@ -256,9 +251,13 @@ class _Run:
             store = open_store(place)
             try:
                 self._stream_from(store, place, file)
-            finally:
-                empty(store)
-                store.remove()
+            except BaseException:
+                with suppress(MedstanceError, OSError):
+                    empty(store)
+                    store.remove()
+                raise
+            empty(store)
+            store.remove()
         self.summary.n_quarantined = self._intake.close(quarantine)
 
     def _stream_from(self, store: Store, place: str, file: IO[bytes]) -> None:
@@ -313,7 +312,10 @@ class _Run:
             self.summary.manifest = output.with_name(output.name + MANIFEST_SUFFIX)
             text = json.dumps(manifest, indent=2) + "\n"
             write_text(self.summary.manifest, text, workshop=run.path)
-            run.delete()
+            try:
+                run.delete()
+            except (MedstanceError, OSError) as error:
+                self._intake.say(f"the output is whole; its shards are left: {error}")
 
     def _plan(self, files: Sequence[str], output: Path, codec: str | None, place: str | None) -> dict[str, Any]:
         """Say what the result depends on."""
@@ -363,16 +365,21 @@ class _Run:
             codec=codec,
             cache=None if options.cache is None else str(options.cache.resolve()),
         )
-        in_memory = self._backend.capacity == 0
-        calls = self._calls(task, store, done, in_memory=in_memory)
-        with closing(map_in_order(self._backend, classify_block, calls)) as made:
-            for number, shard, n_cached in made:
-                if not in_memory:
-                    delete_block(store, number)
-                self.summary.add(shard)
-                self.summary.n_cached += n_cached
-                self._advance()
-                yield number
+        # What the cache knows needs no model.
+        begin = None if task.cache is not None else partial(prepare, task.model)
+        with open_backend(
+            options.backend, n_jobs=options.n_jobs, scheduler=options.scheduler, prepare=begin
+        ) as backend:
+            in_memory = backend.capacity == 0
+            calls = self._calls(task, store, done, in_memory=in_memory)
+            with closing(map_in_order(backend, classify_block, calls)) as made:
+                for number, shard, n_cached in made:
+                    if not in_memory:
+                        delete_block(store, number)
+                    self.summary.add(shard)
+                    self.summary.n_cached += n_cached
+                    self._advance()
+                    yield number
 
     def _find_by(self) -> str:
         """Say how a worker finds the model: an installed one by its name, wherever that machine has it."""

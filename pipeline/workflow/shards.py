@@ -106,6 +106,8 @@ def prepare(model: str) -> None:
     model
         As in `ClassifyTask`.
     """
+    # Of another model that this process had.
+    gc.unfreeze()
     classifier = _load(model)
     # Each is built where it is first asked for.
     _ = classifier.model, classifier.parser

@@ -180,7 +180,9 @@ def _split(source: Path, parts: Sequence[Path]) -> Sequence[Path]:
 def _at_once(commands: Iterable[Sequence[str]]) -> list[str]:
     """Return a command that runs some at a time, and fails where one of them does."""
     begun = "".join(f'{shlex.join(command)} & all="$all $!"\n' for command in commands)
-    return ["sh", "-c", f"{begun}for one in $all; do wait $one || exit; done"]
+    # They end with it: a shell's own end leaves what it has begun.
+    ends = "trap 'kill $all 2>/dev/null' EXIT; trap 'exit 143' TERM\n"
+    return ["sh", "-c", f"{ends}{begun}for one in $all; do wait $one || exit; done"]
 
 
 def measure_lengths(setting: Setting) -> Iterator[Row]:

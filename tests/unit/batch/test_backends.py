@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,8 +75,8 @@ def test_a_call_that_kills_every_process_is_given_up() -> None:
         list(map_in_order(backend, die, [(1,)]))
 
 
-def touch_late(path: str) -> None:
-    time.sleep(0.3)
+def touch_late(path: str, seconds: float = 0.3) -> None:
+    time.sleep(seconds)
     Path(path).touch()
 
 
@@ -88,6 +90,26 @@ def test_no_call_is_under_way_any_more_when_one_has_enough(tmp_path: Path, n_job
         time.sleep(0.5)
         assert sorted(tmp_path.iterdir()) == made
         assert len(made) < 20
+
+
+@pytest.mark.skipif(threading.current_thread() is not threading.main_thread(), reason="signals need the main thread")
+def test_the_call_that_is_waited_for_is_given_up_too(tmp_path: Path) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    path = tmp_path / "made"
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        with open_backend("local", n_jobs=2) as backend:
+            signal.setitimer(signal.ITIMER_REAL, 0.4)
+            with pytest.raises(KeyboardInterrupt):
+                list(map_in_order(backend, touch_late, [(str(path), 0.6)]))
+            was_made = path.exists()
+            time.sleep(1.0)
+            assert path.exists() == was_made
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])

@@ -124,6 +124,25 @@ def test_an_unfinished_run_is_found_whatever_place_is_named_now(tmp_path: Path, 
         assert [*again.done] == [0]
 
 
+@pytest.mark.parametrize("resume", [False, True], ids=["anew", "resumed"])
+@pytest.mark.parametrize("scheme", ["", "file://"], ids=["a folder", "an address"])
+def test_a_run_whose_shards_are_away_is_not_forgotten(tmp_path: Path, scheme: str, resume: bool) -> None:
+    place = tmp_path / "place"
+    with run(tmp_path / "out", place=f"{scheme}{place}") as first:
+        write_shard(first.store, Shard(0, {}, b"x"))
+    place.rename(tmp_path / "unmounted")
+    with pytest.raises(WrongUsage, match="the shards of an unfinished run are not there"):  # noqa: SIM117
+        with run(tmp_path / "out", resume=resume, place=f"{scheme}{place}"):
+            pass
+    shutil.rmtree(place, ignore_errors=True)
+    (tmp_path / "unmounted").rename(place)
+    with run(tmp_path / "out", resume=True, place=f"{scheme}{place}") as again:
+        assert [*again.done] == [0]
+        again.delete()
+    assert [path.name for path in tmp_path.iterdir()] == ["place"]
+    assert list(place.iterdir()) == []
+
+
 def test_a_place_that_does_not_answer_is_told_before_there_is_a_plan(tmp_path: Path) -> None:
     with pytest.raises(WrongUsage, match="cannot be used"), run(tmp_path / "out", place="file:///dev/null/place"):
         pass
