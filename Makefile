@@ -76,7 +76,7 @@ coverage: $(VENV)/.dev ## Measure how often the intervals of shares hold the tru
 schema: $(VENV)/.runtime ## Write docs/report.schema.json again
 	@$(BIN)/python -c 'from pipeline.report import render_schema; print(render_schema(), end="")' > docs/report.schema.json
 
-benchmark: $(VENV)/.dev ## Measure speed, memory and scaling beside the peers (an hour)
+benchmark: $(VENV)/.dev ## Measure speed, memory and scaling beside the peers (half an hour)
 	@$(BIN)/python -m tests.benchmarks
 
 # The interpreter is the oldest one supported, so that the locked versions are for all.

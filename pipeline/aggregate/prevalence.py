@@ -8,6 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import betaincinv
 
 from pipeline.schema import Interval, LabelScheme, Prevalence
 
@@ -120,9 +121,6 @@ def estimate_prevalence(n: float, n_total: float, coverage: float = 0.9) -> Prev
     """
     if n_total <= 0:
         return Prevalence(n=0, share=0.0, low=0.0, high=1.0)
-    # SciPy is imported for the first interval: a report that is refused before does not wait for it.
-    from scipy.special import betaincinv
-
     n = min(n, n_total)
     tail = (1 - coverage) / 2
     low = 0.0 if n <= 0 else float(betaincinv(n + 0.5, n_total - n + 0.5, tail))

@@ -146,9 +146,9 @@ class _Processes:
         pool = ProcessPoolExecutor(self._n_jobs, multiprocessing.get_context("spawn"), _begin_worker)
         if self._prepare is not None:
             # A process is begun for every call that none is free for; one that dies of it is for the calls to say.
-            with _interrupts_held(), suppress(BrokenProcessPool):
+            with suppress(BrokenProcessPool):
                 for _ in range(self._n_jobs):
-                    pool.submit(self._prepare)
+                    _submit(pool, self._prepare)
         return pool
 
     def submit(self, function: Callable[..., Any], /, *arguments: Any) -> Pending:
@@ -157,10 +157,10 @@ class _Processes:
     def begin(self, function: Callable[..., Any], arguments: Sequence[Any]) -> tuple[ProcessPoolExecutor, Future[Any]]:
         """Hand a call to the pool, to a new one where it is broken."""
         try:
-            return self.pool, self.pool.submit(function, *arguments)
+            return self.pool, _submit(self.pool, function, *arguments)
         except BrokenProcessPool:
             self.replace(self.pool)
-            return self.pool, self.pool.submit(function, *arguments)
+            return self.pool, _submit(self.pool, function, *arguments)
 
     def replace(self, broken: ProcessPoolExecutor) -> None:
         """Replace a broken pool, unless that is done."""
@@ -202,14 +202,13 @@ def _processes(n_jobs: int, prepare: Callable[[], object] | None) -> Iterator[_P
         backend.pool.shutdown(wait=True, cancel_futures=True)
 
 
-@contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Hold Ctrl-C back, also for good from the processes that are begun meanwhile: it goes to all of a terminal's."""
-    # Begun later, it would let them through again.
+def _submit(pool: ProcessPoolExecutor, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+    """Submit a call; a process that is begun for it never gets a Ctrl-C, which goes to all of a terminal's."""
+    # Begun later, it would let interrupts through again.
     resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        yield
+        return pool.submit(function, *arguments)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 

@@ -6,14 +6,13 @@ import fcntl
 import hashlib
 import json
 import os
-import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.batch.store import Store, empty, is_marked, mark, open_store, sweep
+from pipeline.batch.store import Store, empty, is_marked, mark, open_store, own_part, sweep
 from pipeline.errors import BadInput, MedstanceError, WrongUsage
 from pipeline.folders import flush_folder
 
@@ -127,8 +126,7 @@ def open_run(
             return
         empty(kept)
         kept.remove()
-        # Not named after the output: another machine may have one of that name, and shares no lock with this one.
-        own = str(path) if place is None else f"{place}/{secrets.token_hex(8)}"
+        own = str(path) if place is None else own_part(place)
         run = RunFolder(path, own, open_store(own), is_repeatable, {})
         try:
             if place is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -151,6 +152,14 @@ def _open_file_system(url: str) -> tuple[Any, str]:
     except (ImportError, ValueError) as error:
         raise WrongUsage(f"{url}: cannot be opened ({error})") from error
     return files, str(root).rstrip("/")
+
+
+def own_part(place: str) -> str:
+    """Name a new part of a place.
+
+    It is not named after the output: another machine may have one of that name, and shares no lock with this one.
+    """
+    return f"{place}/{secrets.token_hex(8)}"
 
 
 def open_store(place: str) -> Store:

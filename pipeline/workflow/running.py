@@ -13,7 +13,6 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from secrets import token_hex
 from typing import IO, Any
 
 from pydantic_core import from_json
@@ -28,6 +27,7 @@ from pipeline.batch import (
     open_backend,
     open_run,
     open_store,
+    own_part,
     read_shard,
     write_block,
 )
@@ -247,7 +247,7 @@ class _Run:
                 "--backend dask: workers write to a place that they share: name -o FILE, or --shards PLACE"
             )
         with tempfile.TemporaryDirectory(prefix="stance-") as folder, _opened(output) as file:
-            place = folder if self._options.place is None else f"{_find_place(self._options.place)}/{token_hex(8)}"
+            place = folder if self._options.place is None else own_part(_find_place(self._options.place))
             store = open_store(place)
             try:
                 self._stream_from(store, place, file)

@@ -6,8 +6,9 @@ import shlex
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from itertools import cycle
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -170,10 +171,13 @@ def _sooner(one: Sequence[Run], other: Sequence[Run]) -> list[float]:
 
 def _split(source: Path, parts: Sequence[Path]) -> Sequence[Path]:
     """Divide the lines of a file among files in folders of their own."""
-    lines = source.read_bytes().splitlines(keepends=True)
-    for number, part in enumerate(parts):
+    for part in parts:
         part.parent.mkdir()
-        part.write_bytes(b"".join(lines[number :: len(parts)]))
+    with ExitStack() as stack:
+        files = [stack.enter_context(part.open("wb")) for part in parts]
+        # Line by line: what is in the memory of this process counts as that of the measured ones.
+        for line, file in zip(stack.enter_context(source.open("rb")), cycle(files), strict=False):
+            file.write(line)
     return parts
 
 

@@ -31,6 +31,21 @@ def test_results_are_kept_from_one_use_to_the_next(tmp_path: Path) -> None:
         assert cache.get([*rows, b"unknown"]) == rows
 
 
+def test_several_that_begin_a_cache_at_once_wait_for_each_other(tmp_path: Path) -> None:
+    at_once = threading.Barrier(6)
+
+    def begin(n: int, turn: int) -> None:
+        at_once.wait()
+        with CallCache(tmp_path / str(turn)) as cache:
+            cache.put({b"%d" % n: b"x"})
+
+    with ThreadPoolExecutor(at_once.parties) as pool:
+        for turn in range(60):
+            list(pool.map(begin, range(at_once.parties), [turn] * at_once.parties))
+            with CallCache(tmp_path / str(turn)) as cache:
+                assert len(cache.get([b"%d" % n for n in range(at_once.parties)])) == at_once.parties
+
+
 def test_several_writers_wait_for_each_other(tmp_path: Path) -> None:
     at_once = threading.Barrier(4)
 
