@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import gc
 import json
 import os
 import shutil
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer.exceptions import TyperException
 
+from pipeline.collector import collect_seldom
 from pipeline.errors import (
     EXIT_CHANGED,
     EXIT_DONE,
@@ -636,8 +636,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with the code that the design promises."""
     # Ended from outside, a run cleans up as it does when it is interrupted.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    # Records are trees without cycles: looking for cycles among them as often as Python does costs a tenth of a run.
-    gc.set_threshold(100_000, 50, 100)
+    collect_seldom()
     sys.exit(run(arguments))
 
 

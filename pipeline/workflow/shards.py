@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import platform
 import threading
 from collections import Counter
@@ -16,6 +15,7 @@ from typing import Any
 from pydantic_core import from_json, to_json
 
 from pipeline.batch import CallCache, Shard, hash_key, open_store, take_block, write_shard
+from pipeline.collector import collect_seldom, leave_out_loaded
 from pipeline.compression import compress
 from pipeline.errors import ModelError
 from pipeline.flat import Row
@@ -106,13 +106,10 @@ def prepare(model: str) -> None:
     model
         As in `ClassifyTask`.
     """
-    # Of another model that this process had.
-    gc.unfreeze()
     classifier = _load(model)
     # Each is built where it is first asked for.
     _ = classifier.model, classifier.parser
-    # What is loaded stays: to look for garbage in it time and again is a twentieth of all work.
-    gc.freeze()
+    leave_out_loaded()
 
 
 def render_block(answers: Sequence[AnswerRecord]) -> bytes:
@@ -168,4 +165,6 @@ def _render_line(answer: AnswerRecord, call: Row) -> bytes:
 
 @lru_cache(maxsize=1)
 def _load(model: str) -> Classifier:
+    # Here, as a process begun to work out blocks has no main function.
+    collect_seldom()
     return Classifier(model)
