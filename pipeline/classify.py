@@ -97,12 +97,11 @@ def choose_stances(posteriors: Floats, scheme: LabelScheme) -> tuple[list[str], 
     """
     _, members = _group_labels(scheme)
     _, sums = sum_sides(posteriors, scheme)
-    chosen = sums.argmax(axis=1)
-    stances = [
-        scheme.names[max(members[group], key=lambda column: row[column])]
-        for row, group in zip(posteriors, chosen, strict=True)
-    ]
-    return stances, sums.max(axis=1)
+    is_member = np.zeros((len(members), len(scheme.names)), dtype=bool)
+    for group, columns in enumerate(members):
+        is_member[group, columns] = True
+    within = np.where(is_member[sums.argmax(axis=1)], posteriors, -1.0)
+    return [scheme.names[column] for column in within.argmax(axis=1).tolist()], sums.max(axis=1)
 
 
 @dataclass(frozen=True)
@@ -272,8 +271,8 @@ def find_said(features: Features, known: Ints | Bools) -> Bools:
         Shape (n_answers,).
     """
     batch = features.batch
-    said = features.sentences[known][features.is_said[known]]
-    return np.bincount(batch.sentence_answers[said], minlength=len(batch.answers)) > 0
+    said = features.tokens[known][features.is_said[known]]
+    return np.bincount(batch.tokens.text_of[said], minlength=len(batch.answers)) > 0
 
 
 def collect_evidence(explanation: Explanation, config: ClassifierConfig) -> list[list[dict[str, Any]]]:
@@ -299,14 +298,15 @@ def collect_evidence(explanation: Explanation, config: ClassifierConfig) -> list
     found: list[list[dict[str, Any]]] = [[] for _ in batch.answers]
     weights = explanation.sentence_weights()
     strengths = weights * explanation.probability
-    for sentence in choose_evidence(strengths, batch.sentence_answers, config).tolist():
-        row = int(batch.sentence_answers[sentence])
-        passages = batch.sources[row].locate(*batch.sentence_range(sentence))
-        shares = [weights[sentence]] if len(passages) == 1 else _divide_weight(explanation, sentence, passages)
+    chosen = choose_evidence(strengths, batch.sentence_answers, config)
+    columns = (chosen, batch.sentence_answers[chosen], batch.sentence_ranges[chosen], weights[chosen])
+    for sentence, row, (start, end), weight_of_all in zip(*(c.tolist() for c in columns), strict=True):
+        passages = batch.sources[row].locate(start, end)
+        shares = [weight_of_all] if len(passages) == 1 else _divide_weight(explanation, sentence, passages)
         found[row] += [
             {"field": p.field, "start": p.start, "end": p.end, "quote": p.quote, "weight": weight}
             for p, share in zip(passages, shares, strict=True)
-            if (weight := round(float(share), _WEIGHT_DECIMALS)) > 0
+            if (weight := round(share, _WEIGHT_DECIMALS)) > 0
         ]
     # One sentence may give two passages.
     return [passages[: config.max_evidence] for passages in found]
@@ -341,7 +341,8 @@ def choose_evidence(strengths: Floats, answers: Ints, config: ClassifierConfig) 
 
 def _divide_weight(explanation: Explanation, sentence: int, passages: Sequence[Passage]) -> list[float]:
     """Divide a sentence's weight among its passages."""
-    mine = explanation.sentences == sentence
+    # Features stand in order of place.
+    mine = slice(*np.searchsorted(explanation.sentences, [sentence, sentence + 1]))
     offsets = explanation.features.batch.offsets[explanation.tokens[mine]]
     weights = explanation.weights[mine]
     return [float(weights[(offsets >= p.composed_start) & (offsets < p.composed_end)].sum()) for p in passages]

@@ -98,7 +98,7 @@ _FAMILY_KINDS = (Kind.CUE, Kind.CUE_ZONE, Kind.CUE_CONTRAST, Kind.CUE_TARGET, Ki
 
 @dataclass(frozen=True)
 class Features:
-    """The features of a batch of answers, one row each time one stands in a text.
+    """The features of a batch of answers, one row each time one stands in a text, in order of place.
 
     Attributes
     ----------

@@ -46,7 +46,9 @@ def _one_space(match: re.Match[str]) -> str:
 
 def _may_hold_invisible(text: str) -> bool:
     # Of ASCII only control characters are invisible, and of these line ends are wanted.
-    return not text.isascii() or not text.replace("\n", "").replace("\r", "").isprintable()
+    if not text.isascii():
+        return True
+    return not text.isprintable() and not text.replace("\n", "").replace("\r", "").isprintable()
 
 
 def _may_hold_dash(text: str) -> bool:
@@ -64,6 +66,7 @@ _PLAIN = (
 )
 # Far cheaper than str.translate, which looks up every character of a text that is not all ASCII.
 _NOT_PLAIN = re.compile(f"[{re.escape(''.join(_PLAIN))}]")
+_NOT_PLAIN_ASCII = tuple(filter(str.isascii, _PLAIN))
 _LINE_END = re.compile(r"\r\n?|\n")
 _COMPOSABLE = re.compile("[\u0300-\u036f\ufb00-\ufb06]")
 _BREAKING_TAG = re.compile(r"</?(?:p|br|div|li|ul|ol|h[1-6]|blockquote)\b", re.IGNORECASE)
@@ -154,6 +157,8 @@ def clean_punctuation(text: str) -> str:
     >>> clean_punctuation("don\u2019t\u00a0say \u201cnever\u201d")
     'don\'t say "never"'
     """
+    if text.isascii() and not any(map(text.__contains__, _NOT_PLAIN_ASCII)):
+        return text
     return _NOT_PLAIN.sub(lambda match: _PLAIN[match[0]], text)
 
 

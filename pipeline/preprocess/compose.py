@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from pipeline.preprocess.clean import Alignment, align_clean
@@ -11,8 +10,7 @@ Field = Literal["headline", "text"]
 _SENTENCE_ENDS = (".", "!", "?", ":", "…")
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(NamedTuple):
     """Where a field of the record stands in the composed text.
 
     Attributes
@@ -55,8 +53,7 @@ class Passage(NamedTuple):
     composed_end: int
 
 
-@dataclass(frozen=True)
-class AnswerText:
+class AnswerText(NamedTuple):
     """An answer's clean headline and body as one text, traceable to the record."""
 
     text: str
@@ -69,6 +66,8 @@ class AnswerText:
         """
         passages = []
         for part in self.parts:
+            if start >= part.end or end <= part.start:
+                continue
             low, high = self._without_space(max(start, part.start), min(end, part.end))
             if low >= high:
                 continue

@@ -45,7 +45,7 @@ from pipeline.workflow.shards import ClassifyTask, classify_block, list_versions
 
 __all__ = ["RunOptions", "RunSummary", "classify_sources", "describe_run"]
 
-MAX_BLOCK_ANSWERS = 2048
+MAX_BLOCK_ANSWERS = 1024
 MAX_BLOCK_CHARS = 4_000_000
 MANIFEST_SUFFIX = ".manifest.json"
 _ANEW = "name the same again, or leave out --resume and delete the folder of the run"

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from pydantic import TypeAdapter
 from pydantic_core import from_json, to_json
 
 from pipeline.batch import CallCache, Shard, hash_key, open_store, take_block, write_shard
@@ -23,10 +24,12 @@ from pipeline.schema import CALL_FIELDS, AnswerRecord, join_call
 from pipeline.workflow.classifying import Classifier, without_call
 
 _VERSIONED = ("medstance", "numpy", "pyarrow", "pydantic", "scipy", "spacy")
+_BLOCK = TypeAdapter(list[AnswerRecord])
 # A parser is no place for two threads at a time, and a worker of a cluster may have several.
 _ONE_AT_A_TIME = threading.Lock()
 
 
+@lru_cache(maxsize=1)
 def list_versions() -> dict[str, str]:
     """Return the versions of what makes a shard: another may make another one of the same answers."""
     return {name: version(name) for name in _VERSIONED} | {"python": platform.python_version()}
@@ -113,13 +116,13 @@ def prepare(model: str) -> None:
 
 
 def render_block(answers: Sequence[AnswerRecord]) -> bytes:
-    """Render a block of answers for the store, as JSON lines."""
-    return b"\n".join(map(to_json, answers))
+    """Render a block of answers for the store, as one JSON array."""
+    return to_json(answers)
 
 
 def read_block(content: bytes) -> list[AnswerRecord]:
     """Read what `render_block` gave."""
-    return [AnswerRecord.model_validate_json(line) for line in content.split(b"\n")]
+    return _BLOCK.validate_json(content)
 
 
 def _classify(task: ClassifyTask, block: Sequence[AnswerRecord]) -> tuple[list[bytes], dict[str, Any], int]:
@@ -128,7 +131,7 @@ def _classify(task: ClassifyTask, block: Sequence[AnswerRecord]) -> tuple[list[b
         found, path = classifier.folder.full_name, classifier.folder.path
         raise ModelError(f"{path}: is {found}, the run's model is {task.full_name}: the same must be on every worker")
     calls, n_cached = (_call(task, block), 0) if task.cache is None else _call_cached(task, block, Path(task.cache))
-    called = Counter(call["stance"] for call in calls if not call["abstained"])
+    called = Counter(call.row["stance"] for call in calls if not call.row["abstained"])
     summary = {
         "n_answers": len(block),
         "n_abstained": len(block) - called.total(),
@@ -137,30 +140,40 @@ def _classify(task: ClassifyTask, block: Sequence[AnswerRecord]) -> tuple[list[b
     return [_render_line(answer, call) for answer, call in zip(block, calls, strict=True)], summary, n_cached
 
 
-def _call(task: ClassifyTask, answers: Iterable[AnswerRecord]) -> list[Row]:
+class _Call(NamedTuple):
+    """A call as data and as JSON."""
+
+    row: Row
+    content: bytes
+
+
+def _call(task: ClassifyTask, answers: Iterable[AnswerRecord]) -> list[_Call]:
     prepare(task.model)
-    return [call for _, call in _load(task.model).call(answers)]
+    return [_Call(call, to_json(call)) for _, call in _load(task.model).call(answers)]
 
 
-def _call_cached(task: ClassifyTask, block: Sequence[AnswerRecord], folder: Path) -> tuple[list[Row], int]:
+def _call_cached(task: ClassifyTask, block: Sequence[AnswerRecord], folder: Path) -> tuple[list[_Call], int]:
     """Call the answers that the cache does not know, and keep the calls."""
-    versions = list_versions().values()
-    keys = [hash_key(*versions, task.full_name, a.question, a.proposition, a.headline, a.text) for a in block]
+    made_by = hash_key(*list_versions().values(), task.full_name).hex()
+    keys = [hash_key(made_by, a.question, a.proposition, a.headline, a.text) for a in block]
     with CallCache(folder) as cache:
-        known = cache.get(keys)
+        found = {key: _Call(from_json(content), content) for key, content in cache.get(keys).items()}
+        n_known = sum(key in found for key in keys)
         # An answer that stands in the block twice is called once.
-        new = {key: answer for key, answer in zip(keys, block, strict=True) if key not in known}
-        found = dict(zip(new, map(to_json, _call(task, new.values()) if new else ()), strict=True))
-        cache.put(found)
-    return [from_json((known | found)[key]) for key in keys], sum(key in known for key in keys)
+        new = {key: answer for key, answer in zip(keys, block, strict=True) if key not in found}
+        if new:
+            made = dict(zip(new, _call(task, new.values()), strict=True))
+            cache.put({key: call.content for key, call in made.items()})
+            found |= made
+    return [found[key] for key in keys], n_known
 
 
-def _render_line(answer: AnswerRecord, call: Row) -> bytes:
+def _render_line(answer: AnswerRecord, call: _Call) -> bytes:
     answer = without_call(answer)
     if not answer.model_extra or answer.model_extra.keys().isdisjoint(CALL_FIELDS):
         # Two JSON objects without a name in common are joined as text, far faster than as data.
-        return to_json(answer)[:-1] + b"," + to_json(call)[1:] + b"\n"
-    return to_json(join_call(answer.to_row(), call)) + b"\n"
+        return to_json(answer)[:-1] + b"," + call.content[1:] + b"\n"
+    return to_json(join_call(answer.to_row(), call.row)) + b"\n"
 
 
 @lru_cache(maxsize=1)
