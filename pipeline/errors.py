@@ -6,6 +6,9 @@ medstance itself and keeps its traceback.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 EXIT_DONE = 0
 EXIT_CHANGED = 1
 EXIT_QUARANTINED = 5
@@ -49,6 +52,10 @@ class BadInput(MedstanceError):
         self.file = file
         self.reason = reason
         self.where = where
+
+    def __reduce__(self) -> tuple[Callable[[], BadInput], tuple[()]]:
+        # Exceptions are made anew of their message alone, and this one may come from another process.
+        return partial(BadInput, self.file, self.reason, where=self.where), ()
 
 
 class ModelError(MedstanceError):

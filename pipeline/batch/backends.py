@@ -279,4 +279,9 @@ def _dask(scheduler: str | None) -> Iterator[_Dask]:
     except (OSError, ValueError) as error:
         raise WrongUsage(f"--scheduler {scheduler}: no scheduler answers there ({error})") from error
     with client:
+        try:
+            client.wait_for_workers(1, timeout=_CONNECT_SECONDS)
+        except TimeoutError as error:
+            advice = f"start some with: dask worker {scheduler}"
+            raise WrongUsage(f"--scheduler {scheduler}: no worker has come: {advice}") from error
         yield _Dask(client)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.batch.store import Store, empty, is_marked, mark, open_store, own_part, sweep
+from pipeline.batch.store import Store, clear, empty, is_marked, mark, open_store, own_part, sweep
 from pipeline.errors import BadInput, MedstanceError, WrongUsage
 from pipeline.folders import flush_folder
 
@@ -60,7 +60,9 @@ class RunFolder:
     def delete(self) -> None:
         """Delete it: the run has ended, or is not worth taking up again."""
         empty(self.store)
-        self.store.remove()
+        # Before the mark: cut off here, there is no run whose shards are missing.
+        (self.path / _PLAN).unlink(missing_ok=True)
+        clear(self.store)
         # The lock goes last: cut off here, too, the folder is one of a run.
         names = sorted((entry.name for entry in os.scandir(self.path)), key=lambda name: (name == _LOCK, name))
         for name in names:
@@ -106,9 +108,8 @@ def open_run(
         if is_lasting and resume:
             check(earlier, plan)
         _remove_half_made(path)
-        kept = open_store(kept_in)
+        kept = open_store(kept_in, is_new=False)
         if is_lasting and kept_in != str(path) and not is_marked(kept):
-            kept.remove()
             raise WrongUsage(
                 f"{kept_in}: the shards of an unfinished run are not there: "
                 f"see to it that they are, or delete {path} to begin anew"
@@ -124,8 +125,7 @@ def open_run(
         if done:
             yield RunFolder(path, kept_in, kept, is_repeatable, done)
             return
-        empty(kept)
-        kept.remove()
+        clear(kept)
         own = str(path) if place is None else own_part(place)
         run = RunFolder(path, own, open_store(own), is_repeatable, {})
         try:

@@ -21,6 +21,7 @@ from pipeline.folders import name_beside
 
 _SHARD, _BLOCK, _UNFINISHED = ".shard", ".block", ".new"
 _MARK = "stance.mark"
+_HEAD_BYTES = 1 << 16
 
 
 class Store(Protocol):
@@ -32,6 +33,10 @@ class Store(Protocol):
 
     def open(self, name: str) -> IO[bytes]:
         """Open a piece for reading."""
+        ...
+
+    def peek(self, name: str) -> tuple[bytes, int]:
+        """Return a piece's first line, or its beginning where that is long, and the piece's size."""
         ...
 
     def names(self) -> list[str]:
@@ -50,33 +55,52 @@ class Store(Protocol):
 class FolderStore:
     """A store in a folder of this machine, or of a file system that several machines share."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, is_new: bool) -> None:
         self._folder = folder
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise WrongUsage(f"{folder}: cannot be written ({error.strerror})") from error
+        if is_new:
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise WrongUsage(f"{folder}: cannot be written ({error.strerror})") from error
 
     def put(self, name: str, data: bytes, *, is_durable: bool = True) -> None:
         """Write a piece, see `Store`."""
         new = name_beside(self._folder / f"{name}{_UNFINISHED}")
         try:
-            with new.open("xb") as file:
-                file.write(data)
-                if is_durable:
-                    file.flush()
-                    os.fsync(file.fileno())
-            new.replace(self._folder / name)
+            with self._told():
+                with new.open("xb") as file:
+                    file.write(data)
+                    if is_durable:
+                        file.flush()
+                        os.fsync(file.fileno())
+                new.replace(self._folder / name)
         finally:
             new.unlink(missing_ok=True)
 
     def open(self, name: str) -> IO[bytes]:
         """Open a piece, see `Store`."""
-        return (self._folder / name).open("rb")
+        with self._told():
+            return (self._folder / name).open("rb")
+
+    def peek(self, name: str) -> tuple[bytes, int]:
+        """Return a piece's beginning and size, see `Store`."""
+        with self.open(name) as file:
+            return file.readline(_HEAD_BYTES), os.fstat(file.fileno()).st_size
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Say in one line that what should be here is not."""
+        try:
+            yield
+        except FileNotFoundError as error:
+            gone = "is not there: its folder was deleted, or is none that all workers share (see --shards)"
+            raise WrongUsage(f"{error.filename}: {gone}") from error
 
     def names(self) -> list[str]:
         """List the pieces, see `Store`."""
-        return sorted(entry.name for entry in os.scandir(self._folder))
+        with suppress(FileNotFoundError):
+            return sorted(entry.name for entry in os.scandir(self._folder))
+        return []
 
     def delete(self, name: str) -> None:
         """Delete a piece, see `Store`."""
@@ -91,11 +115,11 @@ class FolderStore:
 class ObjectStore:
     """A store that fsspec opens, such as ``s3://bucket/run``; an object is put whole by one request."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, is_new: bool) -> None:
         self._url = url
         self._files, self._root = _open_file_system(url)
         # What has folders names them from "/" on; elsewhere the first part is a bucket, and not ours to make.
-        if self._root.startswith("/"):
+        if is_new and self._root.startswith("/"):
             with _told(url):
                 self._files.makedirs(self._root, exist_ok=True)
 
@@ -109,6 +133,14 @@ class ObjectStore:
         # Whole, by one request: it is read whole, and what fails fails here.
         with _told(self._url):
             return io.BytesIO(self._files.cat_file(f"{self._root}/{name}"))
+
+    def peek(self, name: str) -> tuple[bytes, int]:
+        """Return a piece's beginning and size, see `Store`."""
+        path = f"{self._root}/{name}"
+        with _told(self._url):
+            size = int(self._files.size(path))
+            beginning = self._files.cat_file(path, start=0, end=min(size, _HEAD_BYTES))
+        return bytes(beginning.partition(b"\n")[0]) + b"\n", size
 
     def names(self) -> list[str]:
         """List the pieces, see `Store`."""
@@ -162,9 +194,9 @@ def own_part(place: str) -> str:
     return f"{place}/{secrets.token_hex(8)}"
 
 
-def open_store(place: str) -> Store:
-    """Open a store: an address with ``://`` by fsspec, anything else is a folder."""
-    return ObjectStore(place) if "://" in place else FolderStore(Path(place))
+def open_store(place: str, *, is_new: bool = True) -> Store:
+    """Open a store: an address with ``://`` by fsspec, anything else is a folder, made where it `is_new`."""
+    return ObjectStore(place, is_new=is_new) if "://" in place else FolderStore(Path(place), is_new=is_new)
 
 
 # ---------------------------------------------------------------- shards and blocks
@@ -205,15 +237,20 @@ def read_shard(store: Store, number: int) -> Shard:
     """
     name = _name(number, _SHARD)
     with store.open(name) as file:
-        try:
-            head = json.loads(file.readline())
-            size, summary = head["size"], dict(head["summary"])
-        except (ValueError, KeyError, TypeError):
-            size, summary = -1, {}
+        summary, size = _parse_head(file.readline())
         content = file.read()
     if len(content) != size:
         raise BadInput(name, "is damaged: go on with --resume, which makes it anew")
     return Shard(number, summary, content)
+
+
+def _parse_head(line: bytes) -> tuple[Mapping[str, Any], int]:
+    """Return what a shard says is in it, and of what size; of size -1 where it says nothing."""
+    try:
+        head = json.loads(line)
+        return dict(head["summary"]), int(head["size"])
+    except (ValueError, KeyError, TypeError):
+        return {}, -1
 
 
 def write_block(store: Store, number: int, content: bytes) -> None:
@@ -242,10 +279,12 @@ def sweep(store: Store) -> dict[int, Mapping[str, Any]]:
     whole: dict[int, Mapping[str, Any]] = {}
     for name in store.names():
         if name.endswith(_SHARD):
-            number = int(name.removesuffix(_SHARD))
-            try:
-                whole[number] = read_shard(store, number).summary
-            except BadInput:
+            # What is in them may be as large as the output: the size says enough.
+            line, size = store.peek(name)
+            summary, content_size = _parse_head(line)
+            if size == len(line) + content_size:
+                whole[int(name.removesuffix(_SHARD))] = summary
+            else:
                 store.delete(name)
         elif name.endswith(_BLOCK) or _UNFINISHED in name:
             store.delete(name)
@@ -263,10 +302,17 @@ def is_marked(store: Store) -> bool:
 
 
 def empty(store: Store) -> None:
-    """Delete every piece of a run."""
+    """Delete every piece of a run but its mark."""
     for name in store.names():
-        if name.endswith((_SHARD, _BLOCK)) or _UNFINISHED in name or name == _MARK:
+        if name.endswith((_SHARD, _BLOCK)) or _UNFINISHED in name:
             store.delete(name)
+
+
+def clear(store: Store) -> None:
+    """Leave nothing of a run in a store, and nothing of the store where nothing else is in it."""
+    empty(store)
+    store.delete(_MARK)
+    store.remove()
 
 
 def _name(number: int, ending: str) -> str:

@@ -125,7 +125,7 @@ def expand_source(name: str) -> list[str]:
     if _GLOB_CHARACTERS.isdisjoint(name):
         raise BadInput(name, "no such file or folder")
     # Path.glob takes no pattern that begins at the root.
-    files = sorted(found for found in glob.glob(name, recursive=True) if _is_not_own(Path(found)))  # noqa: PTH207
+    files = sorted(found for found in glob.glob(name, recursive=True) if _may_stand_for(name, Path(found)))  # noqa: PTH207
     if not files:
         raise BadInput(name, "no file matches this pattern")
     return files
@@ -133,13 +133,18 @@ def expand_source(name: str) -> list[str]:
 
 def _is_for_reading(path: Path) -> bool:
     """Whether a file of a folder is of a known kind and none of stance's own; `path` is within that folder."""
-    in_run = any(part.endswith(_RUN_SUFFIX) for part in path.parts[:-1])
-    return file_kind(path.name) is not None and not in_run and _OWN_FILE.fullmatch(path.name) is None
+    return file_kind(path.name) is not None and not _is_in_run(path) and _OWN_FILE.fullmatch(path.name) is None
 
 
-def _is_not_own(path: Path) -> bool:
+def _may_stand_for(pattern: str, path: Path) -> bool:
     """Whether what a pattern matches is a file, and none of stance's own."""
-    return not path.is_dir() and _OWN_FILE.fullmatch(path.name) is None
+    # Whoever names such a folder means it.
+    in_run = _is_in_run(path) and not _is_in_run(Path(pattern))
+    return not path.is_dir() and not in_run and _OWN_FILE.fullmatch(path.name) is None
+
+
+def _is_in_run(path: Path) -> bool:
+    return any(part.endswith(_RUN_SUFFIX) for part in path.parts[:-1])
 
 
 def list_files(names: Sequence[str]) -> list[str]:

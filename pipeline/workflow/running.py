@@ -19,9 +19,9 @@ from pydantic_core import from_json
 
 from pipeline.batch import (
     Store,
+    clear,
     delete_block,
     delete_shard,
-    empty,
     hash_file,
     map_in_order,
     open_backend,
@@ -143,7 +143,7 @@ def describe_run(summary: RunSummary, seconds: float) -> str:
     --------
     >>> summary = RunSummary("default@0123", 4, 1, Counter({"against": 2, "supportive": 1}))
     >>> print(describe_run(summary, 2.0))
-    4 answers classified in 2.0 s, 2 a second
+    4 answers classified in 2.0 s, 2 a second, 0 quarantined
     against 2 (50.0 %), supportive 1 (25.0 %), abstained 1 (25.0 %)
     """
     n = summary.n_answers
@@ -151,10 +151,15 @@ def describe_run(summary: RunSummary, seconds: float) -> str:
     aside = "".join(f", {count} {what}" for count, what in known if count)
     rate = (n - summary.n_resumed) / max(seconds, 1e-9)
     first = f"{n} answer{'' if n == 1 else 's'} classified in {seconds:.1f} s, {rate:.0f} a second{aside}"
+    first += f", {summary.n_quarantined} quarantined"
     shares = [*summary.stances.items(), ("abstained", summary.n_abstained)]
     return f"{first}\n" + ", ".join(
         f"{name} {count} ({count / max(n, 1):.1%})".replace("%", " %") for name, count in shares
     )
+
+
+class _SourceChanged(BadInput):
+    """A source is not what it was when the run began."""
 
 
 Progress = Callable[[int, float | None], None]
@@ -207,6 +212,8 @@ def classify_sources(
     """
     if options.cache is not None and options.backend != "local":
         raise WrongUsage("--cache: works on one machine alone: leave it out, or use --backend local")
+    if options.scheduler is not None and options.backend != "dask":
+        raise WrongUsage("--scheduler: is for --backend dask")
     if format_name is None:
         format_name = "jsonl" if output is None else record_format(str(output))
     run = _Run(intake, model_name, format_name, options, progress)
@@ -253,11 +260,9 @@ class _Run:
                 self._stream_from(store, place, file)
             except BaseException:
                 with suppress(MedstanceError, OSError):
-                    empty(store)
-                    store.remove()
+                    clear(store)
                 raise
-            empty(store)
-            store.remove()
+            clear(store)
         self.summary.n_quarantined = self._intake.close(quarantine)
 
     def _stream_from(self, store: Store, place: str, file: IO[bytes]) -> None:
@@ -295,6 +300,10 @@ class _Run:
                     self._join(run.store, self._with_earlier(made), hashed, codec)
                     _check_unchanged(files, stats)
                     self.summary.n_quarantined = self._intake.close(quarantine, workshop=run.path)
+            except _SourceChanged:
+                # Shards of what it was for a while must not be taken up when it is again what it was.
+                run.delete()
+                raise
             except BaseException:
                 if run.end_early():
                     self._intake.say(f"what was classified is kept in {run.path}: go on with --resume")
@@ -361,6 +370,7 @@ class _Run:
         task = ClassifyTask(
             model=self._find_by(),
             full_name=self.summary.model,
+            versions=list_versions(),
             place=place,
             codec=codec,
             cache=None if options.cache is None else str(options.cache.resolve()),
@@ -391,7 +401,7 @@ class _Run:
         self, task: ClassifyTask, store: Store, done: Mapping[int, Mapping[str, Any]], *, in_memory: bool
     ) -> Iterator[tuple[ClassifyTask, int, Sequence[AnswerRecord] | None]]:
         """Read the blocks, and give the call that makes the shard of each that has none."""
-        blocks = cut_blocks(self._intake, lambda a: len(a.text), max_items=MAX_BLOCK_ANSWERS, max_size=MAX_BLOCK_CHARS)
+        blocks = cut_blocks(self._intake, _count_chars, max_items=MAX_BLOCK_ANSWERS, max_size=MAX_BLOCK_CHARS)
         for number, answers in enumerate(blocks):
             self._n_blocks = number + 1
             if number in done:
@@ -409,6 +419,12 @@ class _Run:
         share, n_read = self._intake.meter.share, self._intake.n_answers
         done = None if share is None or not n_read else share * self.summary.n_answers / n_read
         self._progress(self.summary.n_answers, done)
+
+
+def _count_chars(answer: AnswerRecord) -> int:
+    """Count the characters of a record's larger parts."""
+    own = (answer.model_extra or {}).values()
+    return len(answer.text) + len(answer.question) + sum(len(value) for value in own if isinstance(value, str))
 
 
 def _find_place(place: str) -> str:
@@ -465,7 +481,10 @@ def _is_stream(file: str) -> bool:
 def _describe(file: str) -> dict[str, Any]:
     if _is_stream(file):
         return {"file": file}
-    return {"file": file, "bytes": Path(file).stat().st_size, "sha256": hash_file(Path(file))}
+    try:
+        return {"file": file, "bytes": Path(file).stat().st_size, "sha256": hash_file(Path(file))}
+    except OSError as error:
+        raise BadInput(file, f"cannot be opened ({error.strerror})") from error
 
 
 def _stat_files(files: Sequence[str]) -> list[tuple[int, int] | None]:
@@ -477,7 +496,7 @@ def _stat_files(files: Sequence[str]) -> list[tuple[int, int] | None]:
 def _check_unchanged(files: Sequence[str], stats: Sequence[tuple[int, int] | None]) -> None:
     for file, before, now in zip(files, stats, _stat_files(files), strict=True):
         if before != now:
-            raise BadInput(file, "changed while it was read: begin anew")
+            raise _SourceChanged(file, "changed while it was read: begin anew")
 
 
 def _check_plan(earlier: Mapping[str, Any], plan: Mapping[str, Any]) -> None:

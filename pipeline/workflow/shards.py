@@ -18,7 +18,7 @@ from pydantic_core import from_json, to_json
 from pipeline.batch import CallCache, Shard, hash_key, open_store, take_block, write_shard
 from pipeline.collector import collect_seldom, leave_out_loaded
 from pipeline.compression import compress
-from pipeline.errors import ModelError
+from pipeline.errors import ModelError, WrongUsage
 from pipeline.flat import Row
 from pipeline.schema import CALL_FIELDS, AnswerRecord, join_call
 from pipeline.workflow.classifying import Classifier, without_call
@@ -45,6 +45,8 @@ class ClassifyTask:
         A model's name or folder, as the worker finds it.
     full_name
         Its name and digest: a worker that finds another model refuses.
+    versions
+        From `list_versions`, and likewise.
     place
         The store of the shards.
     codec
@@ -55,6 +57,7 @@ class ClassifyTask:
 
     model: str
     full_name: str
+    versions: Mapping[str, str]
     place: str
     codec: str | None = None
     cache: str | None = None
@@ -87,8 +90,11 @@ def classify_block(
     ------
     ModelError
         When the model here is not that of the run.
+    WrongUsage
+        When the versions here are not, or the store is not here.
     """
-    store = open_store(task.place)
+    _check_versions(task)
+    store = open_store(task.place, is_new=False)
     block = read_block(take_block(store, number)) if answers is None else answers
     with _ONE_AT_A_TIME:
         lines, summary, n_cached = _classify(task, block)
@@ -125,8 +131,21 @@ def read_block(content: bytes) -> list[AnswerRecord]:
     return _BLOCK.validate_json(content)
 
 
+def _check_versions(task: ClassifyTask) -> None:
+    here = list_versions()
+    other = next((name for name, wanted in task.versions.items() if here.get(name) != wanted), None)
+    if other is not None:
+        wanted = task.versions[other]
+        raise WrongUsage(f"a worker has {other} {here.get(other)}, the run {wanted}: the same must be on every worker")
+
+
 def _classify(task: ClassifyTask, block: Sequence[AnswerRecord]) -> tuple[list[bytes], dict[str, Any], int]:
     classifier = _load(task.model)
+    if classifier.folder.full_name != task.full_name:
+        # A worker that lives long may remember a model that has been retrained since.
+        _load.cache_clear()
+        prepare.cache_clear()
+        classifier = _load(task.model)
     if classifier.folder.full_name != task.full_name:
         found, path = classifier.folder.full_name, classifier.folder.path
         raise ModelError(f"{path}: is {found}, the run's model is {task.full_name}: the same must be on every worker")

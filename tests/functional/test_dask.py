@@ -113,6 +113,27 @@ def test_a_worker_with_another_model_refuses(
     assert "the run's model is another@0123: the same must be on every worker" in capsys.readouterr().err
 
 
+def test_a_worker_with_another_version_of_a_library_refuses(
+    cluster: LocalCluster, corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def other(**options: Any) -> ClassifyTask:
+        return ClassifyTask(**{**options, "versions": {**options["versions"], "numpy": "0.9"}})
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(running, "ClassifyTask", other)
+        assert classify(cluster, corpus, tmp_path / "out.jsonl") == 2
+    assert "the run 0.9: the same must be on every worker" in capsys.readouterr().err
+
+
+def test_a_cluster_without_a_worker_is_refused(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("pipeline.batch.backends._CONNECT_SECONDS", 1)
+    with distributed.LocalCluster(n_workers=0, dashboard_address=":0", local_directory=str(tmp_path)) as empty:
+        assert classify(empty, corpus, tmp_path / "out.jsonl") == 2
+    assert "no worker has come: start some with: dask worker tcp://" in capsys.readouterr().err
+
+
 def test_a_cluster_without_a_place_to_write_to_is_refused(
     cluster: LocalCluster, corpus: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -512,6 +512,22 @@ def test_a_sentence_from_headline_to_body_gives_a_passage_of_each(
     }
 
 
+def test_passages_of_headline_and_body_have_the_weights_of_the_answer_alone_wherever_it_stands_in_a_batch(
+    parser: AnswerParser, models: dict[str, StanceModel]
+) -> None:
+    model = replace(models["three"], config=replace(models["three"].config, min_evidence_share=0.0))
+    answers = [
+        answer("It is not safe, do not do it. Never."),
+        answer("are high and it is not safe, do not do it. Never.", "The risks "),
+        answer("xyzzy"),
+        answer("do not do it.", "Never "),
+        answer("are high and I would not do it.", "Risks "),
+    ]
+    together = call_answers(model, parser.parse(answers))
+    assert [made.evidence for made in together] == [call_answers(model, parser.parse([a]))[0].evidence for a in answers]
+    assert sum({"headline", "text"} == {passage.field for passage in made.evidence} for made in together) == 3
+
+
 @pytest.mark.parametrize("limit", [0, 1, 2])
 def test_no_more_evidence_is_given_than_asked_for_and_the_strongest_is_kept(
     parser: AnswerParser, model: StanceModel, limit: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,22 @@ def test_a_write_that_fails_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="directory"):
         write_shard(store, Shard(1, {}, b"content"))
     assert [path.name for path in tmp_path.iterdir()] == ["00000001.shard"]
+
+
+def test_a_shard_is_swept_by_its_beginning_and_size_alone(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_shard(store, Shard(7, {"n": 1}, b"x" * 1_000_000))
+    assert store.peek("00000007.shard")[1] > 1_000_000
+    monkeypatch.setattr("pipeline.batch.store.read_shard", None)
+    assert sweep(store) == {7: {"n": 1}}
+
+
+@pytest.mark.parametrize("use", [lambda store: take_block(store, 1), lambda store: store.put("a", b"")])
+def test_a_folder_that_is_not_there_is_told_and_not_made(tmp_path: Path, use: Callable[[Store], object]) -> None:
+    store = open_store(str(tmp_path / "away"), is_new=False)
+    assert store.names() == []
+    with pytest.raises(WrongUsage, match="is none that all workers share"):
+        use(store)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_object_store_without_objects_is_empty() -> None:

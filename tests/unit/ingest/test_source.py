@@ -301,10 +301,16 @@ def test_a_folder_does_not_stand_for_what_stance_writes_beside_results(tmp_path:
 
 
 def test_a_pattern_does_not_stand_for_it_either(tmp_path: Path) -> None:
+    _write_own(tmp_path)
     _write(tmp_path, "a.jsonl", LINE)
-    for name in OWN[:5]:
-        _write(tmp_path, name, LINE)
-    assert expand_source(str(tmp_path / "*")) == [str(tmp_path / "a.jsonl")]
+    for pattern in ("*", "**", "**/*", "**/*.jsonl"):
+        assert expand_source(str(tmp_path / pattern)) == [str(tmp_path / "a.jsonl")]
+
+
+def test_a_pattern_that_names_the_folder_of_a_run_reads_it(tmp_path: Path) -> None:
+    _write_own(tmp_path)
+    path = tmp_path / "called.jsonl.run" / "part-1.jsonl"
+    assert expand_source(str(tmp_path / "called.jsonl.run" / "*.jsonl")) == [str(path)]
 
 
 def test_a_folder_of_nothing_but_what_stance_writes_is_refused(tmp_path: Path) -> None:
