@@ -6,7 +6,7 @@ Every stage takes some of these and gives others; nothing else crosses a stage's
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import (
     BaseModel,
@@ -198,6 +198,30 @@ class AnswerRecord(BaseModel):
     def to_row(self) -> dict[str, Any]:
         """Return the record as JSON-ready data, its own fields first, in the order of the design."""
         return self.model_dump(mode="json")
+
+
+class Asked(Protocol):
+    """What a call depends on: an `AnswerRecord`, or as much of one."""
+
+    @property
+    def question(self) -> str:
+        """As the patient worded it."""
+        ...
+
+    @property
+    def proposition(self) -> str | None:
+        """The target of a stance."""
+        ...
+
+    @property
+    def headline(self) -> str | None:
+        """The answer's own title."""
+        ...
+
+    @property
+    def text(self) -> str:
+        """The answer."""
+        ...
 
 
 class MarkedSpan(Frozen):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import cast
 
 import numpy as np
 from scipy.sparse import vstack
@@ -45,7 +46,12 @@ def count_labelled(
         n_answers=len(labels),
         documents=vocabulary.documents,
     )
-    marked = [f.batch.mark_sentences([read_gold_evidence(answer) for answer in f.batch.answers]) for f in batches]
+    marked = [
+        f.batch.mark_sentences(
+            [read_gold_evidence(answer) for answer in cast("Sequence[AnswerRecord]", f.batch.answers)]
+        )
+        for f in batches
+    ]
     return TrainingData(
         sentences=sentences,
         labels=np.array(labels),

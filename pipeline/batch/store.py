@@ -1,7 +1,8 @@
 """Where the shards of a run are kept: a folder, or an object store that fsspec knows.
 
-A shard is written by the one who worked it out, whole or not at all, and says of itself how long it is and
-what is in it, so that neither half a shard nor a lost count is ever taken for a whole one.
+A shard is written by the one who worked it out, whole or not at all, and says of itself how long it is, what
+is in it and what the sum of its bytes is: neither half a shard, nor one whose bytes were not yet on the disk when
+the machine was switched off, nor a lost count is ever taken for a whole one.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ import io
 import json
 import os
 import secrets
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any, NamedTuple, Protocol
 
 from pipeline.errors import BadInput, MedstanceError, WrongUsage
 from pipeline.folders import name_beside
@@ -27,8 +29,8 @@ _HEAD_BYTES = 1 << 16
 class Store(Protocol):
     """Named pieces of bytes, of which each appears whole."""
 
-    def put(self, name: str, data: bytes, *, is_durable: bool = True) -> None:
-        """Write a piece; a durable one outlives the machine's being switched off."""
+    def put(self, name: str, data: bytes) -> None:
+        """Write a piece; it need not outlive the machine's being switched off in that moment."""
         ...
 
     def open(self, name: str) -> IO[bytes]:
@@ -63,16 +65,13 @@ class FolderStore:
             except OSError as error:
                 raise WrongUsage(f"{folder}: cannot be written ({error.strerror})") from error
 
-    def put(self, name: str, data: bytes, *, is_durable: bool = True) -> None:
+    def put(self, name: str, data: bytes) -> None:
         """Write a piece, see `Store`."""
         new = name_beside(self._folder / f"{name}{_UNFINISHED}")
         try:
             with self._told():
                 with new.open("xb") as file:
                     file.write(data)
-                    if is_durable:
-                        file.flush()
-                        os.fsync(file.fileno())
                 new.replace(self._folder / name)
         finally:
             new.unlink(missing_ok=True)
@@ -123,7 +122,7 @@ class ObjectStore:
             with _told(url):
                 self._files.makedirs(self._root, exist_ok=True)
 
-    def put(self, name: str, data: bytes, *, is_durable: bool = True) -> None:  # noqa: ARG002 - objects are durable
+    def put(self, name: str, data: bytes) -> None:
         """Write a piece, see `Store`."""
         with _told(self._url):
             self._files.pipe_file(f"{self._root}/{name}", data)
@@ -223,7 +222,7 @@ class Shard:
 
 def write_shard(store: Store, shard: Shard) -> None:
     """Write a shard: a line of JSON that says what it is, then its content."""
-    head = {"size": len(shard.content), "summary": shard.summary}
+    head = {"size": len(shard.content), "crc32": zlib.crc32(shard.content), "summary": shard.summary}
     store.put(_name(shard.number, _SHARD), json.dumps(head).encode() + b"\n" + shard.content)
 
 
@@ -233,29 +232,36 @@ def read_shard(store: Store, number: int) -> Shard:
     Raises
     ------
     BadInput
-        When it is cut off or otherwise damaged.
+        When it is cut off or otherwise damaged; it is deleted then, so that a later run makes it anew.
     """
     name = _name(number, _SHARD)
     with store.open(name) as file:
-        summary, size = _parse_head(file.readline())
+        head = _parse_head(file.readline())
         content = file.read()
-    if len(content) != size:
+    if head is None or (len(content), zlib.crc32(content)) != (head.size, head.crc32):
+        store.delete(name)
         raise BadInput(name, "is damaged: go on with --resume, which makes it anew")
-    return Shard(number, summary, content)
+    return Shard(number, head.summary, content)
 
 
-def _parse_head(line: bytes) -> tuple[Mapping[str, Any], int]:
-    """Return what a shard says is in it, and of what size; of size -1 where it says nothing."""
+class _Head(NamedTuple):
+    summary: Mapping[str, Any]
+    size: int
+    crc32: int
+
+
+def _parse_head(line: bytes) -> _Head | None:
+    """Return what a shard says of itself; None where it says nothing of the kind."""
     try:
         head = json.loads(line)
-        return dict(head["summary"]), int(head["size"])
+        return _Head(dict(head["summary"]), int(head["size"]), int(head["crc32"]))
     except (ValueError, KeyError, TypeError):
-        return {}, -1
+        return None
 
 
 def write_block(store: Store, number: int, content: bytes) -> None:
     """Write a block of input for whoever works it out."""
-    store.put(_name(number, _BLOCK), content, is_durable=False)
+    store.put(_name(number, _BLOCK), content)
 
 
 def take_block(store: Store, number: int) -> bytes:
@@ -281,9 +287,9 @@ def sweep(store: Store) -> dict[int, Mapping[str, Any]]:
         if name.endswith(_SHARD):
             # What is in them may be as large as the output: the size says enough.
             line, size = store.peek(name)
-            summary, content_size = _parse_head(line)
-            if size == len(line) + content_size:
-                whole[int(name.removesuffix(_SHARD))] = summary
+            head = _parse_head(line)
+            if head is not None and size == len(line) + head.size:
+                whole[int(name.removesuffix(_SHARD))] = head.summary
             else:
                 store.delete(name)
         elif name.endswith(_BLOCK) or _UNFINISHED in name:

@@ -22,7 +22,7 @@ from pipeline.preprocess.compose import AnswerText, compose_answer
 from pipeline.preprocess.tokenise import Tokeniser, Tokens, blank_english
 from pipeline.preprocess.trie import Matches, PhraseTrie
 from pipeline.preprocess.wordtypes import WordTypes
-from pipeline.schema import AnswerRecord, MarkedSpan
+from pipeline.schema import Asked, MarkedSpan
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -82,7 +82,7 @@ class ParsedBatch:
         Whether a plain "no" to the answer's question supports the proposition, shape (n_answers,).
     """
 
-    answers: Sequence[AnswerRecord]
+    answers: Sequence[Asked]
     sources: Sequence[AnswerText]
     table: WordTypes
     families: tuple[str, ...]
@@ -211,7 +211,7 @@ class AnswerParser:
         words = {word: number for word, number in self._words.items() if word != TARGET}
         return Tokeniser(self.nlp, words, self._stock_words)
 
-    def parse(self, answers: Sequence[AnswerRecord]) -> ParsedBatch:
+    def parse(self, answers: Sequence[Asked]) -> ParsedBatch:
         """Take a batch of answers apart and mark it."""
         if self._tokeniser.is_full:
             self.nlp = blank_english()
@@ -329,7 +329,7 @@ class _AskedTexts(NamedTuple):
     target_of: Ints
 
     @classmethod
-    def collect(cls, answers: Sequence[AnswerRecord]) -> _AskedTexts:
+    def collect(cls, answers: Sequence[Asked]) -> _AskedTexts:
         numbers: dict[str, int] = {}
         questions = [numbers.setdefault(a.question, len(numbers)) for a in answers]
         targets = [numbers.setdefault(a.proposition or a.question, len(numbers)) for a in answers]
@@ -449,7 +449,7 @@ def _next(marked: Bools) -> Ints:
 
 
 def parse_answers(
-    parser: AnswerParser, answers: Iterable[AnswerRecord], *, batch_size: int = 1024, max_chars: int = 1_000_000
+    parser: AnswerParser, answers: Iterable[Asked], *, batch_size: int = 1024, max_chars: int = 1_000_000
 ) -> Iterator[ParsedBatch]:
     """Parse answers, a batch at a time.
 
@@ -468,5 +468,5 @@ def parse_answers(
         yield parser.parse(batch)
 
 
-def _count_chars(answer: AnswerRecord) -> int:
+def _count_chars(answer: Asked) -> int:
     return len(answer.text)

@@ -15,6 +15,7 @@ from pipeline.lexicon import parse_lexicon
 from pipeline.schema import (
     CALL_FIELDS,
     AnswerRecord,
+    Asked,
     ClassifiedAnswer,
     LabelScheme,
     StanceCall,
@@ -85,17 +86,18 @@ class Classifier:
 
     def classify(self, answers: Iterable[AnswerRecord]) -> Iterator[ClassifiedAnswer]:
         """Classify answers, in order; earlier calls that they carry are replaced."""
-        for answer, call in self.call(answers):
-            yield ClassifiedAnswer(answer=without_call(answer), call=StanceCall.model_validate(call))
+        stream = iter(answers)
+        while batch := list(islice(stream, BATCH_SIZE)):
+            for answer, call in zip(batch, self.call(batch), strict=True):
+                yield ClassifiedAnswer(answer=without_call(answer), call=StanceCall.model_validate(call))
 
-    def call(self, answers: Iterable[AnswerRecord]) -> Iterator[tuple[AnswerRecord, Row]]:
-        """Classify answers, in order, and give each with its call as JSON-ready data."""
+    def call(self, answers: Iterable[Asked]) -> Iterator[Row]:
+        """Classify answers, and give their calls in order, as JSON-ready data."""
         from pipeline.classify import call_rows, explain_answers
         from pipeline.preprocess import parse_answers
 
         for batch in parse_answers(self.parser, answers, batch_size=BATCH_SIZE):
-            calls = call_rows(self.model, explain_answers(self.model, batch))
-            yield from zip(batch.answers, calls, strict=True)
+            yield from call_rows(self.model, explain_answers(self.model, batch))
 
     def complete(self, answers: Iterable[AnswerRecord]) -> Iterator[ClassifiedAnswer]:
         """Give answers with the calls they carry, and classify those that carry none."""

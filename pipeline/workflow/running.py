@@ -41,7 +41,7 @@ from pipeline.output import open_whole, output_codec, record_format, write_flat,
 from pipeline.schema import AnswerRecord
 from pipeline.workflow.intake import Intake
 from pipeline.workflow.models import open_model
-from pipeline.workflow.shards import ClassifyTask, classify_block, list_versions, prepare, render_block
+from pipeline.workflow.shards import ClassifyTask, Line, classify_block, list_versions, prepare, render_block
 
 __all__ = ["RunOptions", "RunSummary", "classify_sources", "describe_run"]
 
@@ -399,7 +399,7 @@ class _Run:
 
     def _calls(
         self, task: ClassifyTask, store: Store, done: Mapping[int, Mapping[str, Any]], *, in_memory: bool
-    ) -> Iterator[tuple[ClassifyTask, int, Sequence[AnswerRecord] | None]]:
+    ) -> Iterator[tuple[ClassifyTask, int, Sequence[Line] | None]]:
         """Read the blocks, and give the call that makes the shard of each that has none."""
         blocks = cut_blocks(self._intake, _count_chars, max_items=MAX_BLOCK_ANSWERS, max_size=MAX_BLOCK_CHARS)
         for number, answers in enumerate(blocks):
@@ -408,11 +408,13 @@ class _Run:
                 self.summary.add(done[number])
                 self.summary.n_resumed += len(answers)
                 self._advance()
-            elif in_memory:
-                yield task, number, answers
+                continue
+            block = [Line.from_record(answer) for answer in answers]
+            if in_memory:
+                yield task, number, block
             else:
                 # Rows travel by the store, not from process to process.
-                write_block(store, number, render_block(answers))
+                write_block(store, number, render_block(block))
                 yield task, number, None
 
     def _advance(self) -> None:

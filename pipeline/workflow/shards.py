@@ -12,7 +12,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pydantic import TypeAdapter
 from pydantic_core import from_json, to_json
 
 from pipeline.batch import CallCache, Shard, hash_key, open_store, take_block, write_shard
@@ -20,11 +19,10 @@ from pipeline.collector import collect_seldom, leave_out_loaded
 from pipeline.compression import compress
 from pipeline.errors import ModelError, WrongUsage
 from pipeline.flat import Row
-from pipeline.schema import CALL_FIELDS, AnswerRecord, join_call
+from pipeline.schema import CALL_FIELDS, AnswerRecord, Asked, join_call
 from pipeline.workflow.classifying import Classifier, without_call
 
 _VERSIONED = ("medstance", "numpy", "pyarrow", "pydantic", "scipy", "spacy")
-_BLOCK = TypeAdapter(list[AnswerRecord])
 # A parser is no place for two threads at a time, and a worker of a cluster may have several.
 _ONE_AT_A_TIME = threading.Lock()
 
@@ -64,7 +62,7 @@ class ClassifyTask:
 
 
 def classify_block(
-    task: ClassifyTask, number: int, answers: Sequence[AnswerRecord] | None = None
+    task: ClassifyTask, number: int, block: Sequence[Line] | None = None
 ) -> tuple[int, Mapping[str, Any], int]:
     """Classify a block and write its shard.
 
@@ -74,8 +72,8 @@ def classify_block(
         Of the run.
     number
         The block's place in the run.
-    answers
-        The block; None where it is in the store.
+    block
+        Its answers; None where they are in the store.
 
     Returns
     -------
@@ -95,7 +93,8 @@ def classify_block(
     """
     _check_versions(task)
     store = open_store(task.place, is_new=False)
-    block = read_block(take_block(store, number)) if answers is None else answers
+    if block is None:
+        block = read_block(take_block(store, number))
     with _ONE_AT_A_TIME:
         lines, summary, n_cached = _classify(task, block)
     content = b"".join(lines)
@@ -121,14 +120,49 @@ def prepare(model: str) -> None:
     leave_out_loaded()
 
 
-def render_block(answers: Sequence[AnswerRecord]) -> bytes:
-    """Render a block of answers for the store, as one JSON array."""
-    return to_json(answers)
+class Line(NamedTuple):
+    """An answer of a block: what its call depends on, and its record as it stands in the output before the call.
+
+    Attributes
+    ----------
+    question, proposition, headline, text
+        See `AnswerRecord`.
+    content
+        The record as JSON, without an earlier call.
+    is_apart
+        Whether no field of it is named like one of a call's.
+    """
+
+    question: str
+    proposition: str | None
+    headline: str | None
+    text: str
+    content: bytes
+    is_apart: bool
+
+    @classmethod
+    def from_record(cls, answer: AnswerRecord) -> Line:
+        """Make it of a record."""
+        kept = without_call(answer)
+        is_apart = not kept.model_extra or kept.model_extra.keys().isdisjoint(CALL_FIELDS)
+        return cls(kept.question, kept.proposition, kept.headline, kept.text, to_json(kept), is_apart)
+
+    @classmethod
+    def from_json(cls, content: bytes) -> Line:
+        """Make it of its own `content`."""
+        row = from_json(content)
+        is_apart = row.keys().isdisjoint(CALL_FIELDS)
+        return cls(row["question"], row["proposition"], row["headline"], row["text"], content, is_apart)
 
 
-def read_block(content: bytes) -> list[AnswerRecord]:
+def render_block(block: Sequence[Line]) -> bytes:
+    """Render a block for the store."""
+    return b"\n".join(line.content for line in block)
+
+
+def read_block(content: bytes) -> list[Line]:
     """Read what `render_block` gave."""
-    return _BLOCK.validate_json(content)
+    return [Line.from_json(line) for line in content.split(b"\n")]
 
 
 def _check_versions(task: ClassifyTask) -> None:
@@ -139,7 +173,7 @@ def _check_versions(task: ClassifyTask) -> None:
         raise WrongUsage(f"a worker has {other} {here.get(other)}, the run {wanted}: the same must be on every worker")
 
 
-def _classify(task: ClassifyTask, block: Sequence[AnswerRecord]) -> tuple[list[bytes], dict[str, Any], int]:
+def _classify(task: ClassifyTask, block: Sequence[Line]) -> tuple[list[bytes], dict[str, Any], int]:
     classifier = _load(task.model)
     if classifier.folder.full_name != task.full_name:
         # A worker that lives long may remember a model that has been retrained since.
@@ -156,7 +190,7 @@ def _classify(task: ClassifyTask, block: Sequence[AnswerRecord]) -> tuple[list[b
         "n_abstained": len(block) - called.total(),
         "stances": {name: called[name] for name in classifier.scheme.names},
     }
-    return [_render_line(answer, call) for answer, call in zip(block, calls, strict=True)], summary, n_cached
+    return [_join(line, call) for line, call in zip(block, calls, strict=True)], summary, n_cached
 
 
 class _Call(NamedTuple):
@@ -166,12 +200,12 @@ class _Call(NamedTuple):
     content: bytes
 
 
-def _call(task: ClassifyTask, answers: Iterable[AnswerRecord]) -> list[_Call]:
+def _call(task: ClassifyTask, answers: Iterable[Asked]) -> list[_Call]:
     prepare(task.model)
-    return [_Call(call, to_json(call)) for _, call in _load(task.model).call(answers)]
+    return [_Call(call, to_json(call)) for call in _load(task.model).call(answers)]
 
 
-def _call_cached(task: ClassifyTask, block: Sequence[AnswerRecord], folder: Path) -> tuple[list[_Call], int]:
+def _call_cached(task: ClassifyTask, block: Sequence[Line], folder: Path) -> tuple[list[_Call], int]:
     """Call the answers that the cache does not know, and keep the calls."""
     made_by = hash_key(*list_versions().values(), task.full_name).hex()
     keys = [hash_key(made_by, a.question, a.proposition, a.headline, a.text) for a in block]
@@ -187,12 +221,11 @@ def _call_cached(task: ClassifyTask, block: Sequence[AnswerRecord], folder: Path
     return [found[key] for key in keys], n_known
 
 
-def _render_line(answer: AnswerRecord, call: _Call) -> bytes:
-    answer = without_call(answer)
-    if not answer.model_extra or answer.model_extra.keys().isdisjoint(CALL_FIELDS):
+def _join(line: Line, call: _Call) -> bytes:
+    if line.is_apart:
         # Two JSON objects without a name in common are joined as text, far faster than as data.
-        return to_json(answer)[:-1] + b"," + call.content[1:] + b"\n"
-    return to_json(join_call(answer.to_row(), call.row)) + b"\n"
+        return line.content[:-1] + b"," + call.content[1:] + b"\n"
+    return to_json(join_call(from_json(line.content), call.row)) + b"\n"
 
 
 @lru_cache(maxsize=1)

@@ -285,6 +285,19 @@ def test_a_source_that_cannot_be_read_is_told_in_one_line(tmp_path: Path, capsys
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_shard_that_was_not_on_the_disk_when_the_machine_was_switched_off_is_made_anew(
+    corpus: Path, expected: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = begin(corpus, tmp_path)
+    shard = output.parent / "out.jsonl.run" / "00000000.shard"
+    shard.write_bytes(shard.read_bytes()[:-100] + bytes(100))
+    command = ["classify", str(corpus), "-o", str(output), "--resume"]
+    assert run(command) == 3
+    assert "00000000.shard: is damaged: go on with --resume, which makes it anew" in capsys.readouterr().err
+    assert run(command) == 5
+    assert made_by(output) == made_by(expected)
+
+
 def test_a_run_whose_folder_is_deleted_is_told_in_one_line(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -13,7 +13,7 @@ from pipeline.persistence import load_model, save_model
 from pipeline.schema import AnswerRecord, Respondent, Source
 from pipeline.workflow import shards
 from pipeline.workflow.models import open_model
-from pipeline.workflow.shards import ClassifyTask, classify_block, list_versions, read_block, render_block
+from pipeline.workflow.shards import ClassifyTask, Line, classify_block, list_versions, read_block, render_block
 
 ANSWER = AnswerRecord(
     question_id="q",
@@ -25,6 +25,7 @@ ANSWER = AnswerRecord(
     respondent=Respondent(name="Ottoline Vance-Mbeki", rating=4.5),
     source=Source(file="t", locator="line 1"),
 )
+LINES = [Line.from_record(ANSWER)]
 
 
 def task(model: str, place: Path) -> ClassifyTask:
@@ -43,8 +44,10 @@ def test_a_block_comes_back_as_it_was_with_fields_of_the_users_own(own: dict[str
         ANSWER.model_copy(update={"answer_id": "b", "headline": None}),
         AnswerRecord(**dict(ANSWER), **own),
     ]
-    assert read_block(render_block(answers)) == answers
-    assert read_block(render_block([])) == []
+    block = [Line.from_record(answer) for answer in answers]
+    assert read_block(render_block(block)) == block
+    assert [line.is_apart for line in block] == [True, True, "stance" not in own]
+    assert [AnswerRecord.model_validate_json(line.content) for line in block] == answers
 
 
 def test_a_process_that_knows_a_model_by_its_folder_looks_again_when_it_was_retrained(tmp_path: Path) -> None:
@@ -65,19 +68,19 @@ def test_a_process_that_knows_a_model_by_its_folder_looks_again_when_it_was_retr
         return task(str(folder), place)
 
     first = save(0.0)
-    assert classify_block(first, 0, [ANSWER])[1]["n_abstained"] == 0
+    assert classify_block(first, 0, LINES)[1]["n_abstained"] == 0
     second = save(1.0)
     assert second.full_name != first.full_name
-    assert classify_block(second, 1, [ANSWER])[1]["n_abstained"] == 1
+    assert classify_block(second, 1, LINES)[1]["n_abstained"] == 1
     with pytest.raises(ModelError, match="the same must be on every worker"):
-        classify_block(first, 2, [ANSWER])
+        classify_block(first, 2, LINES)
 
 
 @pytest.mark.parametrize("name", ["python", "spacy"])
 def test_a_process_with_another_version_refuses(tmp_path: Path, name: str) -> None:
     other = replace(task("default", tmp_path), versions={**list_versions(), name: "0.1"})
     with pytest.raises(WrongUsage, match=f"a worker has {name} .*, the run 0.1"):
-        classify_block(other, 0, [ANSWER])
+        classify_block(other, 0, LINES)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -77,6 +77,18 @@ def test_a_shard_that_is_cut_off_is_told_and_not_used(store: Store, tmp_path: Pa
         read_shard(store, 7)
 
 
+def test_a_shard_of_the_right_length_with_other_bytes_is_told_and_deleted(store: Store, tmp_path: Path) -> None:
+    write_shard(store, Shard(7, {}, b"content" * 1000))
+    path = tmp_path / "00000007.shard"
+    whole = path.read_bytes()
+    # As a file system may leave it whose machine was switched off.
+    path.write_bytes(whole[:4096] + bytes(len(whole) - 4096))
+    assert sweep(store) == {7: {}}
+    with pytest.raises(BadInput, match=r"00000007\.shard: is damaged: go on with --resume, which makes it anew"):
+        read_shard(store, 7)
+    assert sweep(store) == {}
+
+
 def test_a_shard_that_is_deleted_is_gone_and_no_error_the_second_time(store: Store) -> None:
     write_shard(store, Shard(1, {}, b""))
     for _ in range(2):
@@ -85,7 +97,7 @@ def test_a_shard_that_is_deleted_is_gone_and_no_error_the_second_time(store: Sto
 
 
 def test_a_write_that_fails_leaves_nothing(tmp_path: Path) -> None:
-    store = FolderStore(tmp_path)
+    store = FolderStore(tmp_path, is_new=False)
     (tmp_path / "00000001.shard").mkdir()
     with pytest.raises(OSError, match="directory"):
         write_shard(store, Shard(1, {}, b"content"))
@@ -109,7 +121,7 @@ def test_a_folder_that_is_not_there_is_told_and_not_made(tmp_path: Path, use: Ca
 
 
 def test_an_object_store_without_objects_is_empty() -> None:
-    assert ObjectStore("memory://nothing/here").names() == []
+    assert ObjectStore("memory://nothing/here", is_new=True).names() == []
 
 
 def test_an_address_that_fsspec_does_not_know_is_told() -> None:
