@@ -130,7 +130,10 @@ def open_whole(path: Path, *, workshop: Path | None = None) -> Iterator[IO[bytes
             # Without this, a machine that is switched off may show the new name with nothing in it.
             file.flush()
             os.fsync(file.fileno())
-        new.replace(path)
+        try:
+            new.replace(path)
+        except FileNotFoundError as error:
+            raise WrongUsage(f"{shown}: cannot be written: the folder it was made in was deleted") from error
         flush_folder(path.parent)
     finally:
         new.unlink(missing_ok=True)

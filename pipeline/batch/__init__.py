@@ -9,10 +9,12 @@ from pipeline.batch.backends import Backend, map_in_order, open_backend
 from pipeline.batch.cache import CallCache, hash_key
 from pipeline.batch.folder import RunFolder, hash_file, open_run
 from pipeline.batch.store import (
+    DamagedShard,
     Shard,
     Store,
     clear,
     delete_block,
+    delete_damaged,
     delete_shard,
     open_store,
     own_part,
@@ -25,11 +27,13 @@ from pipeline.batch.store import (
 __all__ = [
     "Backend",
     "CallCache",
+    "DamagedShard",
     "RunFolder",
     "Shard",
     "Store",
     "clear",
     "delete_block",
+    "delete_damaged",
     "delete_shard",
     "hash_file",
     "hash_key",

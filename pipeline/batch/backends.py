@@ -84,7 +84,12 @@ def map_in_order(backend: Backend, function: Callable[..., R], calls: Iterable[S
 
 @contextmanager
 def open_backend(
-    name: str, *, n_jobs: int, scheduler: str | None = None, prepare: Callable[[], object] | None = None
+    name: str,
+    *,
+    n_jobs: int,
+    scheduler: str | None = None,
+    prepare: Callable[[], object] | None = None,
+    say: Callable[[str], object] = lambda _: None,
 ) -> Iterator[Backend]:
     """Open a back end: ``local`` or ``dask``.
 
@@ -98,9 +103,11 @@ def open_backend(
         Address of the Dask scheduler.
     prepare
         What new processes of this machine do until the first call is there; that it fails is for the calls to say.
+    say
+        Where notices go.
     """
     if name == "dask":
-        with _dask(scheduler) as backend:
+        with _dask(scheduler, say) as backend:
             yield backend
     elif n_jobs == 1:
         yield _Here()
@@ -267,7 +274,7 @@ class _DaskTask:
 
 
 @contextmanager
-def _dask(scheduler: str | None) -> Iterator[_Dask]:
+def _dask(scheduler: str | None, say: Callable[[str], object]) -> Iterator[_Dask]:
     if scheduler is None:
         raise WrongUsage("--backend dask: name the cluster with --scheduler ADDRESS, as tcp://host:8786")
     try:
@@ -279,9 +286,7 @@ def _dask(scheduler: str | None) -> Iterator[_Dask]:
     except (OSError, ValueError) as error:
         raise WrongUsage(f"--scheduler {scheduler}: no scheduler answers there ({error})") from error
     with client:
-        try:
-            client.wait_for_workers(1, timeout=_CONNECT_SECONDS)
-        except TimeoutError as error:
-            advice = f"start some with: dask worker {scheduler}"
-            raise WrongUsage(f"--scheduler {scheduler}: no worker has come: {advice}") from error
+        # One that grows with its work has none before there is any.
+        if not client.nthreads():
+            say(f"{scheduler} has no workers yet: the run waits for them (dask worker {scheduler})")
         yield _Dask(client)

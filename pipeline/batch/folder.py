@@ -49,6 +49,9 @@ class RunFolder:
     def end_early(self) -> int:
         """Return how many shards there are for a later run to take up; where there can be none, nothing is left."""
         try:
+            if self.place != str(self.path) and not is_marked(self.store):
+                # Away for a moment, maybe, and then what it holds is for the next run to see.
+                return 1
             n_shards = len(sweep(self.store)) if self.is_repeatable else 0
             if not n_shards:
                 self.delete()
@@ -64,9 +67,10 @@ class RunFolder:
         (self.path / _PLAN).unlink(missing_ok=True)
         clear(self.store)
         # The lock goes last: cut off here, too, the folder is one of a run.
-        names = sorted((entry.name for entry in os.scandir(self.path)), key=lambda name: (name == _LOCK, name))
-        for name in names:
-            (self.path / name).unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            names = (entry.name for entry in os.scandir(self.path))
+            for name in sorted(names, key=lambda name: (name == _LOCK, name)):
+                (self.path / name).unlink(missing_ok=True)
         # Another run may have begun in that very moment.
         with suppress(OSError):
             self.path.rmdir()
@@ -125,6 +129,8 @@ def open_run(
         if done:
             yield RunFolder(path, kept_in, kept, is_repeatable, done)
             return
+        # Before the mark, as in `RunFolder.delete`.
+        (path / _PLAN).unlink(missing_ok=True)
         clear(kept)
         own = str(path) if place is None else own_part(place)
         run = RunFolder(path, own, open_store(own), is_repeatable, {})

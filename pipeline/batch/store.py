@@ -220,6 +220,10 @@ class Shard:
     content: bytes
 
 
+class DamagedShard(BadInput):
+    """A shard that is not what was written."""
+
+
 def write_shard(store: Store, shard: Shard) -> None:
     """Write a shard: a line of JSON that says what it is, then its content."""
     head = {"size": len(shard.content), "crc32": zlib.crc32(shard.content), "summary": shard.summary}
@@ -231,7 +235,7 @@ def read_shard(store: Store, number: int) -> Shard:
 
     Raises
     ------
-    BadInput
+    DamagedShard
         When it is cut off or otherwise damaged; it is deleted then, so that a later run makes it anew.
     """
     name = _name(number, _SHARD)
@@ -240,7 +244,7 @@ def read_shard(store: Store, number: int) -> Shard:
         content = file.read()
     if head is None or (len(content), zlib.crc32(content)) != (head.size, head.crc32):
         store.delete(name)
-        raise BadInput(name, "is damaged: go on with --resume, which makes it anew")
+        raise DamagedShard(name, "is damaged: go on with --resume, which makes it anew")
     return Shard(number, head.summary, content)
 
 
@@ -295,6 +299,13 @@ def sweep(store: Store) -> dict[int, Mapping[str, Any]]:
         elif name.endswith(_BLOCK) or _UNFINISHED in name:
             store.delete(name)
     return whole
+
+
+def delete_damaged(store: Store) -> None:
+    """Delete every damaged shard: where there is one, there may be more."""
+    for number in sweep(store):
+        with suppress(DamagedShard):
+            read_shard(store, number)
 
 
 def mark(store: Store) -> None:

@@ -18,9 +18,11 @@ from typing import IO, Any
 from pydantic_core import from_json
 
 from pipeline.batch import (
+    DamagedShard,
     Store,
     clear,
     delete_block,
+    delete_damaged,
     delete_shard,
     hash_file,
     map_in_order,
@@ -38,7 +40,6 @@ from pipeline.flat import Row
 from pipeline.ingest import STDIN, list_files
 from pipeline.manifest import list_models
 from pipeline.output import open_whole, output_codec, record_format, write_flat, write_text
-from pipeline.schema import AnswerRecord
 from pipeline.workflow.intake import Intake
 from pipeline.workflow.models import open_model
 from pipeline.workflow.shards import ClassifyTask, Line, classify_block, list_versions, prepare, render_block
@@ -46,7 +47,7 @@ from pipeline.workflow.shards import ClassifyTask, Line, classify_block, list_ve
 __all__ = ["RunOptions", "RunSummary", "classify_sources", "describe_run"]
 
 MAX_BLOCK_ANSWERS = 1024
-MAX_BLOCK_CHARS = 4_000_000
+MAX_BLOCK_BYTES = 4_000_000
 MANIFEST_SUFFIX = ".manifest.json"
 _ANEW = "name the same again, or leave out --resume and delete the folder of the run"
 _MEANINGS = {
@@ -156,10 +157,6 @@ def describe_run(summary: RunSummary, seconds: float) -> str:
     return f"{first}\n" + ", ".join(
         f"{name} {count} ({count / max(n, 1):.1%})".replace("%", " %") for name, count in shares
     )
-
-
-class _SourceChanged(BadInput):
-    """A source is not what it was when the run began."""
 
 
 Progress = Callable[[int, float | None], None]
@@ -300,12 +297,13 @@ class _Run:
                     self._join(run.store, self._with_earlier(made), hashed, codec)
                     _check_unchanged(files, stats)
                     self.summary.n_quarantined = self._intake.close(quarantine, workshop=run.path)
-            except _SourceChanged:
-                # Shards of what it was for a while must not be taken up when it is again what it was.
-                run.delete()
-                raise
-            except BaseException:
-                if run.end_early():
+            except BaseException as error:
+                if isinstance(error, DamagedShard):
+                    delete_damaged(run.store)
+                if _is_other(files, stats, plan["inputs"]):
+                    # Shards of what it was for a while must not be taken up when it is again what it was.
+                    run.delete()
+                elif run.end_early():
                     self._intake.say(f"what was classified is kept in {run.path}: go on with --resume")
                 raise
             counts = {
@@ -336,7 +334,7 @@ class _Run:
             "inputs": [_describe(file) for file in files],
             "reading": {"kind": options.kind, "encoding": options.encoding, "columns": dict(options.columns)},
             "output": {"file": output.name, "format": self._format, "codec": codec},
-            "shards": {"place": place, "answers": MAX_BLOCK_ANSWERS, "chars": MAX_BLOCK_CHARS},
+            "shards": {"place": place, "answers": MAX_BLOCK_ANSWERS, "bytes": MAX_BLOCK_BYTES},
         }
 
     def _join(self, store: Store, made: Iterator[int], file: _Hashed, codec: str | None) -> None:
@@ -378,7 +376,11 @@ class _Run:
         # What the cache knows needs no model.
         begin = None if task.cache is not None else partial(prepare, task.model)
         with open_backend(
-            options.backend, n_jobs=options.n_jobs, scheduler=options.scheduler, prepare=begin
+            options.backend,
+            n_jobs=options.n_jobs,
+            scheduler=options.scheduler,
+            prepare=begin,
+            say=self._intake.say,
         ) as backend:
             in_memory = backend.capacity == 0
             calls = self._calls(task, store, done, in_memory=in_memory)
@@ -401,16 +403,17 @@ class _Run:
         self, task: ClassifyTask, store: Store, done: Mapping[int, Mapping[str, Any]], *, in_memory: bool
     ) -> Iterator[tuple[ClassifyTask, int, Sequence[Line] | None]]:
         """Read the blocks, and give the call that makes the shard of each that has none."""
-        blocks = cut_blocks(self._intake, _count_chars, max_items=MAX_BLOCK_ANSWERS, max_size=MAX_BLOCK_CHARS)
-        for number, answers in enumerate(blocks):
+        lines = map(Line.from_record, self._intake)
+        blocks = cut_blocks(
+            lines, lambda line: len(line.content), max_items=MAX_BLOCK_ANSWERS, max_size=MAX_BLOCK_BYTES
+        )
+        for number, block in enumerate(blocks):
             self._n_blocks = number + 1
             if number in done:
                 self.summary.add(done[number])
-                self.summary.n_resumed += len(answers)
+                self.summary.n_resumed += len(block)
                 self._advance()
-                continue
-            block = [Line.from_record(answer) for answer in answers]
-            if in_memory:
+            elif in_memory:
                 yield task, number, block
             else:
                 # Rows travel by the store, not from process to process.
@@ -421,12 +424,6 @@ class _Run:
         share, n_read = self._intake.meter.share, self._intake.n_answers
         done = None if share is None or not n_read else share * self.summary.n_answers / n_read
         self._progress(self.summary.n_answers, done)
-
-
-def _count_chars(answer: AnswerRecord) -> int:
-    """Count the characters of a record's larger parts."""
-    own = (answer.model_extra or {}).values()
-    return len(answer.text) + len(answer.question) + sum(len(value) for value in own if isinstance(value, str))
 
 
 def _find_place(place: str) -> str:
@@ -498,7 +495,18 @@ def _stat_files(files: Sequence[str]) -> list[tuple[int, int] | None]:
 def _check_unchanged(files: Sequence[str], stats: Sequence[tuple[int, int] | None]) -> None:
     for file, before, now in zip(files, stats, _stat_files(files), strict=True):
         if before != now:
-            raise _SourceChanged(file, "changed while it was read: begin anew")
+            raise BadInput(file, "changed while it was read: begin anew")
+
+
+def _is_other(
+    files: Sequence[str], stats: Sequence[tuple[int, int] | None], described: Sequence[Mapping[str, Any]]
+) -> bool:
+    """Say whether a source has another content than when the run began; one that is away is not known to have."""
+    for file, before, known in zip(files, stats, described, strict=True):
+        with suppress(MedstanceError, OSError):
+            if before != _stat_files([file])[0] and _describe(file) != known:
+                return True
+    return False
 
 
 def _check_plan(earlier: Mapping[str, Any], plan: Mapping[str, Any]) -> None:

@@ -1002,7 +1002,7 @@ def test_a_report_is_printed_whatever_the_encoding_of_the_terminal(classified: P
 def test_progress_is_not_written_where_nobody_watches(page: str, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
     assert run(["classify", page]) == 0
     said = capsysbinary.readouterr().err.decode().splitlines()
-    assert re.fullmatch(r"9 answers classified in [\d.]+ s, \d+ a second", said[0])
+    assert re.fullmatch(r"9 answers classified in [\d.]+ s, \d+ a second, 0 quarantined", said[0])
     assert sum(map(int, re.findall(r"\w+ (\d+) \(", said[1]))) == 9
     assert len(said) == 2
 

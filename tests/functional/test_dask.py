@@ -125,13 +125,15 @@ def test_a_worker_with_another_version_of_a_library_refuses(
     assert "the run 0.9: the same must be on every worker" in capsys.readouterr().err
 
 
-def test_a_cluster_without_a_worker_is_refused(
-    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_a_run_waits_for_the_workers_of_a_cluster_that_has_none_yet_and_says_so(
+    corpus: Path, expected: dict[str, bytes], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("pipeline.batch.backends._CONNECT_SECONDS", 1)
-    with distributed.LocalCluster(n_workers=0, dashboard_address=":0", local_directory=str(tmp_path)) as empty:
-        assert classify(empty, corpus, tmp_path / "out.jsonl") == 2
-    assert "no worker has come: start some with: dask worker tcp://" in capsys.readouterr().err
+    output, folder = tmp_path / "out" / "out.jsonl", tmp_path / "dask"
+    with distributed.LocalCluster(n_workers=0, dashboard_address=":0", local_directory=str(folder)) as empty:
+        empty.adapt(minimum=0, maximum=1)
+        assert classify(empty, corpus, output) == 5
+    assert "has no workers yet: the run waits for them (dask worker tcp://" in capsys.readouterr().err
+    assert made_by(output) == expected
 
 
 def test_a_cluster_without_a_place_to_write_to_is_refused(

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipeline.batch import DamagedShard
 from pipeline.cli import run
 from pipeline.errors import BadInput, MedstanceError, ModelError, WrongUsage
 from pipeline.manifest import find_model
@@ -596,7 +597,8 @@ def all_errors(cls: type[MedstanceError]) -> Iterator[type[MedstanceError]]:
 
 
 def test_every_kind_of_error_has_the_exit_code_of_the_design() -> None:
-    assert {cls: cls.exit_code for cls in all_errors(MedstanceError)} == {WrongUsage: 2, BadInput: 3, ModelError: 4}
+    codes = {WrongUsage: 2, BadInput: 3, DamagedShard: 3, ModelError: 4}
+    assert {cls: cls.exit_code for cls in all_errors(MedstanceError)} == codes
 
 
 def test_bad_input_names_file_place_and_reason_in_this_order() -> None:

@@ -91,13 +91,11 @@ def wait(pid: int) -> int:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "options", "share", "latest"),
+    ("name", "options", "share"),
     [
-        pytest.param("out.jsonl", [], 1.0, 0.5, id="as it comes"),
-        pytest.param("out.csv.gz", ["--cache", "kept"], 0.2, 0.5, id="a compressed table, with a cache"),
-        pytest.param("out.parquet", ["--shards", "elsewhere"], 0.2, 0.5, id="Parquet, with shards elsewhere"),
-        # Their processes load the model anew each time: killed any sooner, they would never come to their end.
-        pytest.param("out.jsonl.zst", ["--jobs", "2"], 0.1, 1.2, id="two processes"),
+        pytest.param("out.jsonl", [], 1.0, id="as it comes"),
+        pytest.param("out.csv.gz", ["--cache", "kept"], 0.2, id="a compressed table, with a cache"),
+        pytest.param("out.parquet", ["--shards", "elsewhere"], 0.2, id="Parquet, with shards elsewhere"),
     ],
 )
 def test_a_run_that_is_killed_at_any_moment_goes_on_and_makes_the_same(
@@ -107,9 +105,7 @@ def test_a_run_that_is_killed_at_any_moment_goes_on_and_makes_the_same(
     name: str,
     options: list[str],
     share: float,
-    latest: float,
 ) -> None:
-    """Kill runs, `share` of all kills, at moments up to `latest` of what an undisturbed run takes."""
     monkeypatch.chdir(tmp_path)
     draw = random.Random(20261126)  # noqa: S311
     expected, output = tmp_path / "expected" / name, tmp_path / "out" / name
@@ -125,7 +121,7 @@ def test_a_run_that_is_killed_at_any_moment_goes_on_and_makes_the_same(
         code = -signal.SIGKILL
         while code == -signal.SIGKILL:
             pid = fork(command, tmp_path / "errors")
-            time.sleep(draw.uniform(0, seconds * latest))
+            time.sleep(draw.uniform(0, seconds / 2))
             os.kill(pid, signal.SIGKILL)
             code = wait(pid)
             n_kills += code == -signal.SIGKILL
@@ -138,6 +134,27 @@ def test_a_run_that_is_killed_at_any_moment_goes_on_and_makes_the_same(
     assert n_kept > 0
     assert not (tmp_path / "elsewhere").exists() or list((tmp_path / "elsewhere").iterdir()) == []
     print(f"{n_kills} kills, {n_kept} times something was kept, {n_ends} runs came to their end")  # noqa: T201
+
+
+@pytest.mark.slow
+def test_two_processes_that_lose_their_parent_at_any_moment_leave_what_makes_the_same(
+    corpus: Path, tmp_path: Path
+) -> None:
+    draw = random.Random(20261126)  # noqa: S311
+    expected, output = tmp_path / "expected" / "out.csv.zst", tmp_path / "out" / "out.csv.zst"
+    assert run(["classify", str(corpus), "-o", str(expected)]) == 5
+    command = ["classify", str(corpus), "-o", str(output), "--jobs", "2", "--resume"]
+    # Each loads the model anew: a moment is known by what is done, not by the clock.
+    for n_shards in (0, 5, 15):
+        pid = fork(command, tmp_path / "errors")
+        while len(list((output.parent / "out.csv.zst.run").glob("*.shard"))) < n_shards:
+            time.sleep(0.002)
+        time.sleep(draw.uniform(0, 0.05))
+        os.kill(pid, signal.SIGKILL)
+        assert wait(pid) == -signal.SIGKILL
+    assert wait(fork(command, tmp_path / "errors")) == 5
+    assert "kept from before" in (tmp_path / "errors").read_text(encoding="utf-8")
+    assert made_by(output) == made_by(expected)
 
 
 @pytest.mark.skipif(signal.getsignal(signal.SIGINT) is signal.SIG_IGN, reason="the tests run where Ctrl-C is ignored")
@@ -187,11 +204,11 @@ def test_without_resume_an_unfinished_run_is_neither_lost_nor_mixed_with_a_new_o
     assert "kept from before" in capsys.readouterr().err
 
 
-def begin(corpus: Path, tmp_path: Path, *options: str) -> Path:
+def begin(corpus: Path, tmp_path: Path, *options: str, n_shards: int = 1) -> Path:
     """Leave a run unfinished, and return its output."""
     output = tmp_path / "out" / "out.jsonl"
     pid = fork(["classify", str(corpus), "-o", str(output), *options], tmp_path / "errors")
-    while not any((output.parent / "out.jsonl.run").glob("*.shard")):
+    while len(list((output.parent / "out.jsonl.run").glob("*.shard"))) < n_shards:
         time.sleep(0.002)
     os.kill(pid, signal.SIGKILL)
     assert wait(pid) == -signal.SIGKILL
@@ -260,22 +277,64 @@ def test_two_runs_that_make_the_same_file_refuse_each_other(
     assert "another run is making it: wait for its end" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("is_other", [False, True], ids=["merely touched", "another content"])
+@pytest.mark.parametrize("is_interrupted", [False, True], ids=["read to its end", "interrupted"])
 def test_a_source_that_changes_while_it_is_read_is_noticed(
-    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    corpus: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    is_other: bool,
+    is_interrupted: bool,
 ) -> None:
-    source, output = tmp_path / "answers.jsonl", tmp_path / "out.jsonl"
-    source.write_bytes(corpus.read_bytes())
-    real = shards.classify_block
+    text = corpus.read_text(encoding="utf-8")
+    source, output = tmp_path / "answers.jsonl", tmp_path / "out" / "out.jsonl"
+    source.write_text(text, encoding="utf-8")
+    real, n_calls = shards.classify_block, 0
 
-    def classify_and_touch(*arguments: Any) -> Any:
+    def classify_and_change(*arguments: Any) -> Any:
+        nonlocal n_calls
+        n_calls += 1
+        if is_interrupted and n_calls == 5:
+            raise KeyboardInterrupt
+        if is_other:
+            source.write_text(text + " ", encoding="utf-8")
         os.utime(source, ns=(1, 1))
         return real(*arguments)
 
-    monkeypatch.setattr(running, "classify_block", classify_and_touch)
-    assert run(["classify", str(source), "-o", str(output)]) == 3
-    assert "answers.jsonl: changed while it was read" in capsys.readouterr().err
-    # Nor is anything kept: it may be changed back, and then nobody would notice.
-    assert [path.name for path in tmp_path.iterdir()] == ["answers.jsonl"]
+    command = ["classify", str(source), "-o", str(output)]
+    with monkeypatch.context() as patch:
+        patch.setattr(running, "classify_block", classify_and_change)
+        assert run(command) == (130 if is_interrupted else 3)
+    said = capsys.readouterr().err
+    assert ("answers.jsonl: changed while it was read" in said) == (not is_interrupted)
+    # It may be changed back, and then nobody would notice what its shards were made of.
+    assert ("go on with --resume" in said) == (not is_other)
+    assert (output.parent / "out.jsonl.run").exists() == (not is_other)
+    source.write_text(text, encoding="utf-8")
+    assert run([*command, "--resume"]) == 5
+    undisturbed = tmp_path / "undisturbed.jsonl"
+    assert run(["classify", str(source), "-o", str(undisturbed)]) == 5
+    assert output.read_bytes() == undisturbed.read_bytes()
+
+
+def test_blocks_end_early_where_records_are_large_whatever_makes_them_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "MAX_BLOCK_BYTES", 5_000)
+    numbers = []
+    real = shards.classify_block
+
+    def classify_and_count(*arguments: Any) -> Any:
+        numbers.append(len(arguments[2]))
+        return real(*arguments)
+
+    monkeypatch.setattr(running, "classify_block", classify_and_count)
+    large = {"question": "Is it safe?", "text": "No.", "own": {"deep": ["x" * 3_000]}}
+    source = tmp_path / "answers.jsonl"
+    source.write_text(f"{json.dumps(large)}\n" * 5, encoding="utf-8")
+    assert run(["classify", str(source), "-o", str(tmp_path / "out.jsonl")]) == 0
+    assert numbers == [2, 2, 1]
 
 
 @pytest.mark.skipif(not Path("/proc/self/mem").is_file(), reason="no such file, which none can read, on this system")
@@ -288,9 +347,9 @@ def test_a_source_that_cannot_be_read_is_told_in_one_line(tmp_path: Path, capsys
 def test_a_shard_that_was_not_on_the_disk_when_the_machine_was_switched_off_is_made_anew(
     corpus: Path, expected: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    output = begin(corpus, tmp_path)
-    shard = output.parent / "out.jsonl.run" / "00000000.shard"
-    shard.write_bytes(shard.read_bytes()[:-100] + bytes(100))
+    output = begin(corpus, tmp_path, n_shards=2)
+    for shard in [output.parent / "out.jsonl.run" / f"0000000{number}.shard" for number in range(2)]:
+        shard.write_bytes(shard.read_bytes()[:-100] + bytes(100))
     command = ["classify", str(corpus), "-o", str(output), "--resume"]
     assert run(command) == 3
     assert "00000000.shard: is damaged: go on with --resume, which makes it anew" in capsys.readouterr().err
@@ -310,8 +369,39 @@ def test_a_run_whose_folder_is_deleted_is_told_in_one_line(
 
     monkeypatch.setattr(running, "classify_block", delete_and_classify)
     assert run(["classify", str(corpus), "-o", str(output)]) == 2
-    assert "its folder was deleted, or is none that all workers share" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "its folder was deleted, or is none that all workers share" in said
+    assert "is kept in" not in said
     assert not output.exists()
+
+
+def test_shards_that_are_away_in_mid_run_are_not_forgotten(
+    corpus: Path,
+    expected: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    output, place, away = tmp_path / "out" / "out.jsonl", tmp_path / "shards", tmp_path / "away"
+    real, n_calls = shards.classify_block, 0
+
+    def lose_and_classify(*arguments: Any) -> Any:
+        nonlocal n_calls
+        n_calls += 1
+        if n_calls == 5:
+            place.rename(away)
+        return real(*arguments)
+
+    command = ["classify", str(corpus), "-o", str(output), "--shards", str(place)]
+    with monkeypatch.context() as patch:
+        patch.setattr(running, "classify_block", lose_and_classify)
+        assert run(command) == 2
+    assert "go on with --resume" in capsys.readouterr().err
+    away.rename(place)
+    assert run([*command, "--resume"]) == 5
+    assert "32 kept from before" in capsys.readouterr().err
+    assert made_by(output) == made_by(expected)
+    assert list(place.iterdir()) == []
 
 
 def test_a_scheduler_without_dask_is_refused(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
