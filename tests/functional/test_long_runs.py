@@ -94,8 +94,8 @@ def wait(pid: int) -> int:
     ("name", "options", "share"),
     [
         pytest.param("out.jsonl", [], 1.0, id="as it comes"),
-        pytest.param("out.csv.gz", ["--cache", "kept"], 0.2, id="a compressed table, with a cache"),
-        pytest.param("out.parquet", ["--shards", "elsewhere"], 0.2, id="Parquet, with shards elsewhere"),
+        pytest.param("out.csv.gz", ["--cache", "kept"], 0.1, id="a compressed table, with a cache"),
+        pytest.param("out.parquet", ["--shards", "elsewhere"], 0.1, id="Parquet, with shards elsewhere"),
     ],
 )
 def test_a_run_that_is_killed_at_any_moment_goes_on_and_makes_the_same(
@@ -145,7 +145,7 @@ def test_two_processes_that_lose_their_parent_at_any_moment_leave_what_makes_the
     assert run(["classify", str(corpus), "-o", str(expected)]) == 5
     command = ["classify", str(corpus), "-o", str(output), "--jobs", "2", "--resume"]
     # Each loads the model anew: a moment is known by what is done, not by the clock.
-    for n_shards in (0, 5, 15):
+    for n_shards in (3, 15):
         pid = fork(command, tmp_path / "errors")
         while len(list((output.parent / "out.csv.zst.run").glob("*.shard"))) < n_shards:
             time.sleep(0.002)
