@@ -177,8 +177,8 @@ def load_model(folder: ModelFolder) -> StanceModel:
     Raises
     ------
     ModelError
-        When it holds anything but the arrays of a stance classifier, or was made with another version of
-        medstance's features.
+        When it holds anything but the arrays of a stance classifier, was made with another version of
+        medstance's features, or was replaced since it was verified.
     """
     path, manifest = folder.path / ARTEFACT, folder.manifest
     if manifest.feature_version != FEATURE_VERSION:
@@ -198,12 +198,18 @@ def load_model(folder: ModelFolder) -> StanceModel:
     foreign = sorted(set(estimator.stance.classes) - set(manifest.scheme.names))
     if foreign:
         raise ModelError(f"{path}: calls labels that the manifest's scheme has not ({', '.join(foreign)}): not trusted")
+    lexicon_text = folder.read_text(LEXICON)
+    # A model is loaded when the first answer needs it, which may be hours after its folder was verified.
+    if read_folder(folder.path).full_name != folder.full_name:
+        raise ModelError(
+            f"{folder.path}: was replaced by another model while {folder.full_name} was in use: run it again"
+        )
     return StanceModel(
         name=folder.full_name,
         scheme=manifest.scheme,
         vocabulary=vocabulary,
         estimator=estimator,
-        lexicon_text=folder.read_text(LEXICON),
+        lexicon_text=lexicon_text,
         abstain_below=manifest.abstain_below,
         config=manifest.config,
     )

@@ -275,6 +275,15 @@ def test_a_saved_model_predicts_as_the_one_in_memory(labels: tuple[str, ...], ma
     assert dump_model(vocabulary, loaded) == data
 
 
+def test_a_model_that_was_replaced_since_it_was_verified_is_not_taken_for_the_other(
+    tmp_path: Path, small: StanceModel
+) -> None:
+    found = save_copy(tmp_path / "mine", small)
+    save_copy(tmp_path / "mine", replace(small, abstain_below=0.123))
+    with pytest.raises(ModelError, match=r"mine: was replaced by another model while mine@\w+ was in use"):
+        load_model(found)
+
+
 def test_loading_gives_back_everything_that_was_saved(tmp_path: Path, small: StanceModel) -> None:
     given = replace(small, abstain_below=0.61, config=ClassifierConfig(inverse_penalty=2.5, max_evidence=7))
     saved = save_copy(tmp_path / "mine", given)
