@@ -10,7 +10,7 @@ _MANY = (100_000, 50, 100)
 def collect_seldom() -> None:
     """Let this process look for cycles among its objects a hundred times less often than Python does.
 
-    Records are trees without cycles, and many: the usual search costs a tenth of a run.
+    Records are trees without cycles, and many: the usual search costs 7 to 9 % of a run.
     """
     gc.set_threshold(*_MANY)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.batch.store import Store, clear, empty, is_marked, mark, open_store, own_part, sweep
+from pipeline.batch.store import Store, clear, empty, is_marked, mark, open_store, own_part, remove, sweep
 from pipeline.errors import BadInput, MedstanceError, WrongUsage
 from pipeline.folders import flush_folder
 
@@ -65,7 +65,7 @@ class RunFolder:
         empty(self.store)
         # Before the mark: cut off here, there is no run whose shards are missing.
         (self.path / _PLAN).unlink(missing_ok=True)
-        clear(self.store)
+        remove(self.store)
         # The lock goes last: cut off here, too, the folder is one of a run.
         with suppress(FileNotFoundError):
             names = (entry.name for entry in os.scandir(self.path))

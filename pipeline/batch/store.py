@@ -325,11 +325,16 @@ def empty(store: Store) -> None:
             store.delete(name)
 
 
+def remove(store: Store) -> None:
+    """Leave nothing of a store that is empty but for its mark."""
+    store.delete(_MARK)
+    store.remove()
+
+
 def clear(store: Store) -> None:
     """Leave nothing of a run in a store, and nothing of the store where nothing else is in it."""
     empty(store)
-    store.delete(_MARK)
-    store.remove()
+    remove(store)
 
 
 def _name(number: int, ending: str) -> str:

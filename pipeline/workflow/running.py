@@ -211,6 +211,8 @@ def classify_sources(
         raise WrongUsage("--cache: works on one machine alone: leave it out, or use --backend local")
     if options.scheduler is not None and options.backend != "dask":
         raise WrongUsage("--scheduler: is for --backend dask")
+    if options.n_jobs > 1 and options.backend == "dask":
+        raise WrongUsage("--jobs: is for this machine alone: a Dask cluster has its own workers")
     if format_name is None:
         format_name = "jsonl" if output is None else record_format(str(output))
     run = _Run(intake, model_name, format_name, options, progress)
@@ -299,10 +301,13 @@ class _Run:
                     self.summary.n_quarantined = self._intake.close(quarantine, workshop=run.path)
             except BaseException as error:
                 if isinstance(error, DamagedShard):
-                    delete_damaged(run.store)
+                    with suppress(MedstanceError, OSError):
+                        delete_damaged(run.store)
                 if _is_other(files, stats, plan["inputs"]):
                     # Shards of what it was for a while must not be taken up when it is again what it was.
-                    run.delete()
+                    self._intake.say("a source has changed since the run began: what was classified is not kept")
+                    with suppress(MedstanceError, OSError):
+                        run.delete()
                 elif run.end_early():
                     self._intake.say(f"what was classified is kept in {run.path}: go on with --resume")
                 raise
@@ -495,7 +500,7 @@ def _stat_files(files: Sequence[str]) -> list[tuple[int, int] | None]:
 def _check_unchanged(files: Sequence[str], stats: Sequence[tuple[int, int] | None]) -> None:
     for file, before, now in zip(files, stats, _stat_files(files), strict=True):
         if before != now:
-            raise BadInput(file, "changed while it was read: begin anew")
+            raise BadInput(file, "changed while it was read: classify it again")
 
 
 def _is_other(

@@ -310,6 +310,7 @@ def test_a_source_that_changes_while_it_is_read_is_noticed(
     assert ("answers.jsonl: changed while it was read" in said) == (not is_interrupted)
     # It may be changed back, and then nobody would notice what its shards were made of.
     assert ("go on with --resume" in said) == (not is_other)
+    assert ("what was classified is not kept" in said) == is_other
     assert (output.parent / "out.jsonl.run").exists() == (not is_other)
     source.write_text(text, encoding="utf-8")
     assert run([*command, "--resume"]) == 5
@@ -404,9 +405,19 @@ def test_shards_that_are_away_in_mid_run_are_not_forgotten(
     assert list(place.iterdir()) == []
 
 
-def test_a_scheduler_without_dask_is_refused(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["classify", str(corpus), "--scheduler", "tcp://127.0.0.1:1"]) == 2
-    assert "--scheduler: is for --backend dask" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--scheduler", "tcp://127.0.0.1:1"], "--scheduler: is for --backend dask"),
+        (["--backend", "dask", "--jobs", "2"], "--jobs: is for this machine alone"),
+    ],
+    ids=["a scheduler without Dask", "processes with Dask"],
+)
+def test_options_that_do_not_go_together_are_refused(
+    corpus: Path, capsys: pytest.CaptureFixture[str], options: list[str], told: str
+) -> None:
+    assert run(["classify", str(corpus), *options]) == 2
+    assert told in capsys.readouterr().err
 
 
 def test_the_summary_counts_what_is_quarantined(

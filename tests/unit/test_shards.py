@@ -11,7 +11,6 @@ from pipeline.batch import open_store
 from pipeline.errors import WrongUsage
 from pipeline.persistence import load_model, save_model
 from pipeline.schema import AnswerRecord, Respondent, Source
-from pipeline.workflow import shards
 from pipeline.workflow.models import open_model
 from pipeline.workflow.shards import ClassifyTask, Line, classify_block, list_versions, read_block, render_block
 
@@ -80,8 +79,3 @@ def test_a_process_with_another_version_refuses(tmp_path: Path, name: str) -> No
     with pytest.raises(WrongUsage, match=f"a worker has {name} .*, the run 0.1"):
         classify_block(other, 0, LINES)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_what_makes_a_shard_is_asked_for_once_a_process() -> None:
-    assert list_versions() is list_versions()
-    assert set(shards.list_versions()) == {"medstance", "numpy", "pyarrow", "pydantic", "scipy", "spacy", "python"}
