@@ -72,6 +72,9 @@ def fork(arguments: Sequence[str], errors: Path, before: Callable[[], object] = 
     if pid == 0:
         code = 1
         try:
+            # What measures coverage holds a lock now and then; interrupted there, the copy would wait for it for ever.
+            sys.settrace(None)
+            threading.settrace(None)
             signal.signal(signal.SIGINT, signal.default_int_handler)
             sys.stderr = errors.open("w", encoding="utf-8")
             before()
