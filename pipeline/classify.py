@@ -299,13 +299,19 @@ def collect_evidence(explanation: Explanation, config: ClassifierConfig) -> list
     weights = explanation.sentence_weights()
     strengths = weights * explanation.probability
     chosen = choose_evidence(strengths, batch.sentence_answers, config)
-    columns = (chosen, batch.sentence_answers[chosen], batch.sentence_ranges[chosen], weights[chosen])
-    for sentence, row, (start, end), weight_of_all in zip(*(c.tolist() for c in columns), strict=True):
-        passages = batch.sources[row].locate(start, end)
-        shares = [weight_of_all] if len(passages) == 1 else _divide_weight(explanation, sentence, passages)
+    rows = batch.sentence_answers[chosen].tolist()
+    located = [
+        batch.sources[row].locate(start, end)
+        for row, (start, end) in zip(rows, batch.sentence_ranges[chosen].tolist(), strict=True)
+    ]
+    divided = [place for place, passages in enumerate(located) if len(passages) > 1]
+    shares = [[weight] for weight in weights[chosen].tolist()]
+    for place, mine in zip(divided, _find_weights(explanation, chosen[divided]), strict=True):
+        shares[place] = _divide_weight(explanation, mine, located[place])
+    for row, passages, weights_of_passages in zip(rows, located, shares, strict=True):
         found[row] += [
             {"field": p.field, "start": p.start, "end": p.end, "quote": p.quote, "weight": weight}
-            for p, share in zip(passages, shares, strict=True)
+            for p, share in zip(passages, weights_of_passages, strict=True)
             if (weight := round(share, _WEIGHT_DECIMALS)) > 0
         ]
     # One sentence may give two passages.
@@ -339,10 +345,19 @@ def choose_evidence(strengths: Floats, answers: Ints, config: ClassifierConfig) 
     return order[is_kept]
 
 
-def _divide_weight(explanation: Explanation, sentence: int, passages: Sequence[Passage]) -> list[float]:
-    """Divide a sentence's weight among its passages."""
-    # Features stand in order of place.
-    mine = slice(*np.searchsorted(explanation.sentences, [sentence, sentence + 1]))
+def _find_weights(explanation: Explanation, sentences: Ints) -> list[Ints]:
+    """Return where in the explanation the weights of each of some sentences stand."""
+    is_asked = np.zeros(len(explanation.relevance), dtype=bool)
+    is_asked[sentences] = True
+    sentence_of = explanation.sentences
+    places = np.flatnonzero(is_asked[sentence_of])
+    places = places[np.argsort(sentence_of[places], kind="stable")]
+    firsts, lasts = (np.searchsorted(sentence_of[places], sentences, side=side) for side in ("left", "right"))
+    return [places[first:last] for first, last in zip(firsts, lasts, strict=True)]
+
+
+def _divide_weight(explanation: Explanation, mine: Ints, passages: Sequence[Passage]) -> list[float]:
+    """Divide a sentence's weight among its passages, each weight to the one its token stands in."""
     offsets = explanation.features.batch.offsets[explanation.tokens[mine]]
     weights = explanation.weights[mine]
     return [float(weights[(offsets >= p.composed_start) & (offsets < p.composed_end)].sum()) for p in passages]

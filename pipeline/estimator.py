@@ -133,9 +133,10 @@ class LinearModel:
         Management 24(5), 1988 (TF-IDF with cosine normalisation).
         """
         n_rows, n_documents = counts.shape[0], len(self.weights)
-        values = counts.data * self.idf[counts.indices]
+        columns = counts.indices.astype(np.int64)
+        values = counts.data * self.idf[columns]
         rows = np.repeat(np.arange(n_rows), np.diff(counts.indptr))
-        cells = rows * n_documents + self.documents[counts.indices]
+        cells = rows * n_documents + self.documents[columns]
         squares = np.bincount(cells, weights=values * values, minlength=n_rows * n_documents)
         norms = np.where(squares > 0, np.sqrt(squares), 1.0).reshape(n_rows, n_documents)
         factors = self.weights / np.where(self.is_normed, norms, 1.0)
@@ -154,8 +155,9 @@ class LinearModel:
         classes
             The class asked about, shape (n_rows,).
         """
-        scales = self.idf[columns] * factors[rows, self.documents[columns]]
-        added: Floats = scales * self.centred[columns, classes[rows]]
+        # Flat places: NumPy looks up pairs of them at half the speed.
+        scales = self.idf[columns] * factors.ravel()[rows * factors.shape[1] + self.documents[columns]]
+        added: Floats = scales * self.centred.ravel()[columns * len(self.classes) + classes[rows]]
         return added
 
     def predict(self, scaled: csr_matrix) -> Floats:

@@ -36,7 +36,8 @@ _OPENING_TOKENS = 3
 _NEAR_TOKENS = 4
 _SHORT_WORDS, _LONG_WORDS = 5, 30
 _FIFTHS = 5
-_BUCKET_BITS = 20
+_SLOT_BITS = 20
+_SLOT_SHIFT = np.uint64(64 - _SLOT_BITS)
 _PIECE_LETTERS = range(2, 6)
 
 
@@ -98,7 +99,7 @@ _FAMILY_KINDS = (Kind.CUE, Kind.CUE_ZONE, Kind.CUE_CONTRAST, Kind.CUE_TARGET, Ki
 
 @dataclass(frozen=True)
 class Features:
-    """The features of a batch of answers, one row each time one stands in a text, in order of place.
+    """The features of a batch of answers, one row each time one stands in a text, one kind after the other.
 
     Attributes
     ----------
@@ -203,16 +204,15 @@ def extract_features(batch: ParsedBatch, *, with_pieces: bool = False) -> Featur
         part, pieces = _piece_part(batch, words, places)
         parts.append(part)
     kinds, a, b, tokens, hashed = (np.concatenate(column) for column in zip(*parts, strict=True))
-    is_twice = (kinds >= Kind.CUE) & (kinds < Kind.SENTENCE) & batch.is_flipped[batch.tokens.text_of[tokens]]
-    twice = np.flatnonzero(is_twice)
-    order = np.argsort(np.concatenate([tokens, tokens[twice]]), kind="stable")
+    twice = np.flatnonzero((kinds >= Kind.CUE) & (kinds < Kind.SENTENCE))
+    twice = twice[batch.is_flipped[batch.tokens.text_of[tokens[twice]]]]
     return Features(
         batch=batch,
-        kinds=np.concatenate([kinds, kinds[twice] + _FLIP])[order],
-        a=np.concatenate([a, a[twice]])[order],
-        b=np.concatenate([b, b[twice]])[order],
-        tokens=np.concatenate([tokens, tokens[twice]])[order],
-        hashes=np.concatenate([hashed, _mix(hashed[twice] + np.uint64(_FLIP))])[order],
+        kinds=np.append(kinds, kinds[twice] + _FLIP),
+        a=np.append(a, a[twice]),
+        b=np.append(b, b[twice]),
+        tokens=np.append(tokens, tokens[twice]),
+        hashes=np.append(hashed, _mix(hashed[twice] + np.uint64(_FLIP))),
         pieces=pieces,
     )
 
@@ -412,32 +412,30 @@ class Vocabulary:
         return len(self.names)
 
     @cached_property
-    def _order(self) -> Ints:
-        return np.argsort(self.hashes)
+    def _firsts(self) -> tuple[Hashes, Ints]:
+        """A hash that begins with each number of `_SLOT_BITS` bits, and its column; -1 for none."""
+        columns = np.full(1 << _SLOT_BITS, -1, dtype=np.int64)
+        columns[self.hashes >> _SLOT_SHIFT] = np.arange(len(self))
+        hashes = np.zeros(len(columns), dtype=np.uint64)
+        hashes[columns >= 0] = self.hashes[columns[columns >= 0]]
+        return hashes, columns
 
     @cached_property
-    def _sorted(self) -> Hashes:
-        return self.hashes[self._order]
-
-    @cached_property
-    def _buckets(self) -> Ints:
-        """Where, in order of hash, the hashes begin that start with each number of `_BUCKET_BITS` bits."""
-        firsts = np.arange(1 << _BUCKET_BITS, dtype=np.uint64) << np.uint64(64 - _BUCKET_BITS)
-        return np.append(np.searchsorted(self._sorted, firsts), len(self))
+    def _others(self) -> tuple[Hashes, Ints]:
+        """The hashes that begin as another does, in order, and their columns; at last one that is none."""
+        columns = np.flatnonzero(self._firsts[1][self.hashes >> _SLOT_SHIFT] != np.arange(len(self)))
+        columns = columns[np.argsort(self.hashes[columns])]
+        return np.append(self.hashes[columns], np.uint64(0)), np.append(columns, -1)
 
     def columns(self, hashes: Hashes) -> Ints:
         """Return the column of each hash, shape (n,); -1 for a feature that is not known."""
-        # A binary search takes a dozen and a half steps; from a bucket's start it is hardly more than one.
-        buckets = (hashes >> np.uint64(64 - _BUCKET_BITS)).astype(np.int64)
-        columns = np.full(len(hashes), -1, dtype=np.int64)
-        places, ends = self._buckets[buckets], self._buckets[buckets + 1]
-        rows = np.flatnonzero(places < ends)
-        while len(rows):
-            found = self._sorted[places[rows]] == hashes[rows]
-            columns[rows[found]] = self._order[places[rows[found]]]
-            rows = rows[~found]
-            places[rows] += 1
-            rows = rows[places[rows] < ends[rows]]
+        # One look settles nearly all; a binary search of all takes a dozen and a half steps for each.
+        slots = (hashes >> _SLOT_SHIFT).astype(np.int64)
+        firsts, columns = self._firsts[0][slots], self._firsts[1][slots]
+        rows = np.flatnonzero((firsts != hashes) & (columns >= 0))
+        others, other_columns = self._others
+        places = np.searchsorted(others[:-1], hashes[rows])
+        columns[rows] = np.where(others[places] == hashes[rows], other_columns[places], -1)
         return columns
 
 

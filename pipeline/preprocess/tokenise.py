@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from functools import cached_property
 
 import numpy as np
 import spacy
@@ -23,8 +24,9 @@ MAX_PIECES = 150_000
 MAX_PIECE_CHARS = 4_000_000
 """Tokenisers past one of these hold so much that a new one is built; a batch may add some more."""
 
+_BREAK = re.compile(r"(\n+)")
 # As spaCy takes a text apart before it looks at a word: one space after a word goes with it.
-_PIECE = re.compile(r"\S+ ?|\s+")
+_PIECE = re.compile(r"(\S+)( ?)|(\s+)")
 
 
 @dataclass(frozen=True)
@@ -45,12 +47,12 @@ class Tokens:
     has_space: Bools
     borders: Ints
 
-    @property
+    @cached_property
     def text_of(self) -> Ints:
         """The text each token is of, shape (n_tokens,)."""
         return np.repeat(np.arange(len(self.borders) - 1), np.diff(self.borders))
 
-    @property
+    @cached_property
     def ends(self) -> Ints:
         """Where the text of each token ends, shape (n_tokens,)."""
         return np.repeat(self.borders[1:], np.diff(self.borders))
@@ -92,16 +94,36 @@ class Tokeniser:
 
     def tokenise(self, texts: Sequence[str]) -> Tokens:
         """Take texts apart."""
-        found = [_PIECE.findall(text) for text in texts]
-        pieces = list(chain.from_iterable(found))
-        numbers = np.fromiter(map(self._pieces.__getitem__, pieces), dtype=np.int64, count=len(pieces))
+        numbers, unspaced, n_pieces = self._cut(texts)
         self._learn(self._pieces.take_new())
         firsts = self._borders[numbers]
         lengths = self._borders[numbers + 1] - firsts
         ends = np.append(0, np.cumsum(lengths))
         places = np.arange(ends[-1]) + np.repeat(firsts - ends[:-1], lengths)
-        borders = ends[np.cumsum([0, *map(len, found)])]
-        return Tokens(self._types[places], self._has_space[places], borders)
+        is_spaced = np.ones(len(numbers), dtype=bool)
+        is_spaced[unspaced] = False
+        has_space = self._has_space[places]
+        has_space[ends[1:][is_spaced] - 1] = True
+        return Tokens(self._types[places], has_space, ends[n_pieces])
+
+    def _cut(self, texts: Sequence[str]) -> tuple[Ints, list[int], list[int]]:
+        """Cut texts into pieces, by number; say which no space follows, and how many there are up to each border."""
+        number_of = self._pieces.__getitem__
+        numbers = array("q")
+        unspaced: list[int] = []
+        n_pieces = [0]
+        for text in texts:
+            if _has_lone_spaces(text):
+                for part in _BREAK.split(text) if "\n" in text else (text,):
+                    numbers.extend(map(number_of, part.split(" ")))
+                    unspaced.append(len(numbers) - 1)
+            else:
+                for word, space, blank in _PIECE.findall(text):
+                    numbers.append(number_of(word or blank))
+                    if not space:
+                        unspaced.append(len(numbers) - 1)
+            n_pieces.append(len(numbers))
+        return np.array(numbers, dtype=np.int64), unspaced, n_pieces
 
     def _learn(self, pieces: Sequence[str]) -> None:
         """Let spaCy take apart what it was not asked before."""
@@ -113,6 +135,14 @@ class Tokeniser:
         self._types = np.append(self._types, self.table.number(joined[:, 0], joined[:, 1]))
         self._has_space = np.append(self._has_space, joined[:, 2].astype(bool))
         self._borders = np.append(self._borders, self._borders[-1] + np.cumsum([*map(len, arrays)]))
+
+
+def _has_lone_spaces(text: str) -> bool:
+    """Say whether all blanks are line ends and single spaces between words, as in what is clean: cut much faster."""
+    if not text or text.strip() != text or "  " in text or " \n" in text or "\n " in text:
+        return False
+    # No other blank is printable.
+    return text.replace("\n", "").isprintable()
 
 
 class _Numbers(dict[str, int]):
