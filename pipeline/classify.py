@@ -149,6 +149,12 @@ class Explanation:
         """The sentence of the batch that each weight belongs to, shape (n_known,)."""
         return self.features.batch.sentence_of[self.tokens]
 
+    @cached_property
+    def token_weights(self) -> Floats:
+        """What each token adds, shape (n_tokens,)."""
+        n_tokens = len(self.features.batch.offsets)
+        return np.bincount(self.tokens, weights=self.weights, minlength=n_tokens).astype(np.float64)
+
     def sentence_weights(self) -> Floats:
         """Return what each sentence adds, shape (n_sentences,)."""
         summed = np.bincount(self.sentences, weights=self.weights, minlength=len(self.relevance))
@@ -299,19 +305,13 @@ def collect_evidence(explanation: Explanation, config: ClassifierConfig) -> list
     weights = explanation.sentence_weights()
     strengths = weights * explanation.probability
     chosen = choose_evidence(strengths, batch.sentence_answers, config)
-    rows = batch.sentence_answers[chosen].tolist()
-    located = [
-        batch.sources[row].locate(start, end)
-        for row, (start, end) in zip(rows, batch.sentence_ranges[chosen].tolist(), strict=True)
-    ]
-    divided = [place for place, passages in enumerate(located) if len(passages) > 1]
-    shares = [[weight] for weight in weights[chosen].tolist()]
-    for place, mine in zip(divided, _find_weights(explanation, chosen[divided]), strict=True):
-        shares[place] = _divide_weight(explanation, mine, located[place])
-    for row, passages, weights_of_passages in zip(rows, located, shares, strict=True):
+    columns = (chosen, batch.sentence_answers[chosen], batch.sentence_ranges[chosen], weights[chosen])
+    for sentence, row, (start, end), weight_of_all in zip(*(c.tolist() for c in columns), strict=True):
+        passages = batch.sources[row].locate(start, end)
+        shares = [weight_of_all] if len(passages) == 1 else _divide_weight(explanation, sentence, passages)
         found[row] += [
             {"field": p.field, "start": p.start, "end": p.end, "quote": p.quote, "weight": weight}
-            for p, share in zip(passages, weights_of_passages, strict=True)
+            for p, share in zip(passages, shares, strict=True)
             if (weight := round(share, _WEIGHT_DECIMALS)) > 0
         ]
     # One sentence may give two passages.
@@ -345,19 +345,9 @@ def choose_evidence(strengths: Floats, answers: Ints, config: ClassifierConfig) 
     return order[is_kept]
 
 
-def _find_weights(explanation: Explanation, sentences: Ints) -> list[Ints]:
-    """Return where in the explanation the weights of each of some sentences stand."""
-    is_asked = np.zeros(len(explanation.relevance), dtype=bool)
-    is_asked[sentences] = True
-    sentence_of = explanation.sentences
-    places = np.flatnonzero(is_asked[sentence_of])
-    places = places[np.argsort(sentence_of[places], kind="stable")]
-    firsts, lasts = (np.searchsorted(sentence_of[places], sentences, side=side) for side in ("left", "right"))
-    return [places[first:last] for first, last in zip(firsts, lasts, strict=True)]
-
-
-def _divide_weight(explanation: Explanation, mine: Ints, passages: Sequence[Passage]) -> list[float]:
-    """Divide a sentence's weight among its passages, each weight to the one its token stands in."""
-    offsets = explanation.features.batch.offsets[explanation.tokens[mine]]
-    weights = explanation.weights[mine]
+def _divide_weight(explanation: Explanation, sentence: int, passages: Sequence[Passage]) -> list[float]:
+    """Divide a sentence's weight among its passages."""
+    batch = explanation.features.batch
+    mine = slice(*batch.sentence_starts[sentence : sentence + 2])
+    offsets, weights = batch.offsets[mine], explanation.token_weights[mine]
     return [float(weights[(offsets >= p.composed_start) & (offsets < p.composed_end)].sum()) for p in passages]

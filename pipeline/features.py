@@ -99,7 +99,9 @@ _FAMILY_KINDS = (Kind.CUE, Kind.CUE_ZONE, Kind.CUE_CONTRAST, Kind.CUE_TARGET, Ki
 
 @dataclass(frozen=True)
 class Features:
-    """The features of a batch of answers, one row each time one stands in a text, one kind after the other.
+    """The features of a batch of answers, one row each time one stands in a text.
+
+    They are in order of kind and then of place; those that are given a second time come last.
 
     Attributes
     ----------
@@ -412,27 +414,29 @@ class Vocabulary:
         return len(self.names)
 
     @cached_property
-    def _firsts(self) -> tuple[Hashes, Ints]:
-        """A hash that begins with each number of `_SLOT_BITS` bits, and its column; -1 for none."""
-        columns = np.full(1 << _SLOT_BITS, -1, dtype=np.int64)
-        columns[self.hashes >> _SLOT_SHIFT] = np.arange(len(self))
-        hashes = np.zeros(len(columns), dtype=np.uint64)
-        hashes[columns >= 0] = self.hashes[columns[columns >= 0]]
-        return hashes, columns
+    def _slots(self) -> NDArray[np.int32]:
+        """A column whose hash begins with each number of `_SLOT_BITS` bits; -1 for none."""
+        slots = np.full(1 << _SLOT_BITS, -1, dtype=np.int32)
+        slots[self.hashes >> _SLOT_SHIFT] = np.arange(len(self))
+        return slots
 
     @cached_property
     def _others(self) -> tuple[Hashes, Ints]:
-        """The hashes that begin as another does, in order, and their columns; at last one that is none."""
-        columns = np.flatnonzero(self._firsts[1][self.hashes >> _SLOT_SHIFT] != np.arange(len(self)))
+        """The hashes that begin as another's in `_slots` does, in order, and their columns; at last one of none."""
+        columns = np.flatnonzero(self._slots[self.hashes >> _SLOT_SHIFT] != np.arange(len(self)))
         columns = columns[np.argsort(self.hashes[columns])]
         return np.append(self.hashes[columns], np.uint64(0)), np.append(columns, -1)
+
+    @cached_property
+    def _with_none(self) -> Hashes:
+        """The hashes by column, and one more for the column -1."""
+        return np.append(self.hashes, np.uint64(0))
 
     def columns(self, hashes: Hashes) -> Ints:
         """Return the column of each hash, shape (n,); -1 for a feature that is not known."""
         # One look settles nearly all; a binary search of all takes a dozen and a half steps for each.
-        slots = (hashes >> _SLOT_SHIFT).astype(np.int64)
-        firsts, columns = self._firsts[0][slots], self._firsts[1][slots]
-        rows = np.flatnonzero((firsts != hashes) & (columns >= 0))
+        columns = self._slots[(hashes >> _SLOT_SHIFT).astype(np.int64)].astype(np.int64)
+        rows = np.flatnonzero((self._with_none[columns] != hashes) & (columns >= 0))
         others, other_columns = self._others
         places = np.searchsorted(others[:-1], hashes[rows])
         columns[rows] = np.where(others[places] == hashes[rows], other_columns[places], -1)

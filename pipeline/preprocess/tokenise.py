@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from array import array
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -109,13 +108,13 @@ class Tokeniser:
     def _cut(self, texts: Sequence[str]) -> tuple[Ints, list[int], list[int]]:
         """Cut texts into pieces, by number; say which no space follows, and how many there are up to each border."""
         number_of = self._pieces.__getitem__
-        numbers = array("q")
+        numbers: list[int] = []
         unspaced: list[int] = []
         n_pieces = [0]
         for text in texts:
             if _has_lone_spaces(text):
-                for part in _BREAK.split(text) if "\n" in text else (text,):
-                    numbers.extend(map(number_of, part.split(" ")))
+                for part in _BREAK.split(text):
+                    numbers += map(number_of, part.split(" "))
                     unspaced.append(len(numbers) - 1)
             else:
                 for word, space, blank in _PIECE.findall(text):

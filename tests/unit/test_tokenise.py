@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from spacy.attrs import NORM, ORTH, SPACY
 
@@ -34,6 +36,14 @@ TEXTS = st.lists(
 ).map("".join)
 
 
+CLEAN = st.lists(
+    st.tuples(
+        st.sampled_from([*WORDS, "peel", "é", "中", ".", "a\tb", "\ue000"]), st.sampled_from([" ", "\n", "\n\n"])
+    ),
+    max_size=8,
+).map(lambda parts: "".join(word + blank for word, blank in parts).strip())
+
+
 def take_apart(tokeniser: Tokeniser, texts: list[str]) -> list[list[tuple[int, int, bool]]]:
     """Give of each text its tokens' types in a table of its own, numbered anew."""
     tokens = tokeniser.tokenise(texts)
@@ -50,7 +60,9 @@ def take_apart(tokeniser: Tokeniser, texts: list[str]) -> list[list[tuple[int, i
     ]
 
 
-@given(st.lists(TEXTS, max_size=4))
+@given(st.lists(TEXTS | CLEAN, max_size=4))
+@example(["a\n b", "a \nb", "a  b", " a", "a ", "\na", "a\n", "\n", " ", "", "a\n\n\nb", "a\n b\nc"])
+@example(["a \t b", "a\tb c", "a\t b", "a \u2003 b", "\u2003a b", "a b\x1c", "a\u2028b c", "a b\u2003"])
 def test_tokens_are_those_of_spacy(texts: list[str]) -> None:
     expected = []
     for text in texts:
@@ -60,6 +72,11 @@ def test_tokens_are_those_of_spacy(texts: list[str]) -> None:
         spaces = attributes[:, 2].astype(bool).tolist()
         expected.append(list(zip(SHARED.table.word_numbers(types).tolist(), lengths, spaces, strict=True)))
     assert take_apart(SHARED, texts) == expected
+
+
+def test_the_space_is_the_only_blank_that_is_printable() -> None:
+    # What is cut at single spaces alone is told by it.
+    assert [c for c in map(chr, range(sys.maxunicode + 1)) if c.isspace() and c.isprintable()] == [" "]
 
 
 def test_the_borders_of_texts_without_tokens_are_kept() -> None:
