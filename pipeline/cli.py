@@ -661,7 +661,7 @@ def run(arguments: list[str] | None = None) -> int:
     except OSError as error:
         if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
             raise
-        _complain(f"{error.filename or 'the output'}: cannot be written ({error.strerror})")
+        _complain(f"{error.filename or 'the output or a temporary file'}: cannot be written ({error.strerror})")
         return WrongUsage.exit_code
     if code == EXIT_INTERRUPTED:
         _complain("interrupted")

@@ -64,7 +64,7 @@ def _in_lines(what: str) -> Iterator[Show]:
         now, rate = time.monotonic(), clock.measure(n)
         if now - last >= LOG_EVERY_SECONDS:
             last = now
-            left = f", {share:.0%}, {_duration(n / rate * (1 - share) / share)} left" if share and rate else ""
+            left = f", {100 * share:.0f} %, {_duration(n / rate * (1 - share) / share)} left" if share and rate else ""
             print(f"{_describe(n, what, rate)}{left}", file=sys.stderr, flush=True)  # noqa: T201
 
     yield show

@@ -15,6 +15,8 @@ _FILE, _LOCK = "calls.sqlite", "lock"
 _WAIT_SECONDS = 300.0
 _MAX_ASKED = 900
 """Keys in one question to SQLite, which takes 999 at least."""
+_OF_PLACE = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR}
+"""What SQLite says of a place, not of the file."""
 
 
 def hash_key(*parts: str | None) -> bytes:
@@ -95,5 +97,12 @@ class CallCache:
         except sqlite3.Error as error:
             raise self._unusable(error) from error
 
-    def _unusable(self, error: Exception) -> WrongUsage:
-        return WrongUsage(f"--cache: {self._path} cannot be used ({error}): delete it, or name another folder")
+    def _unusable(self, error: OSError | sqlite3.Error) -> WrongUsage:
+        if isinstance(error, OSError):
+            reason, advice = str(error.strerror), "name another folder"
+        else:
+            # The last eight bits are the kind of error, those before them say more of it.
+            is_of_place = getattr(error, "sqlite_errorcode", 0) & 0xFF in _OF_PLACE
+            reason, advice = str(error), "make room there, or" if is_of_place else "delete it, or"
+            advice += " name another folder"
+        return WrongUsage(f"--cache: {self._path} cannot be used ({reason}): {advice}")

@@ -309,7 +309,9 @@ class _Run:
                     with suppress(MedstanceError, OSError):
                         run.delete()
                 elif run.end_early():
-                    self._intake.say(f"what was classified is kept in {run.path}: go on with --resume")
+                    # Only the same sources are taken up: one that has to be mended begins anew.
+                    condition = " if the sources stay as they are, else delete it" * isinstance(error, BadInput)
+                    self._intake.say(f"what was classified is kept in {run.path}: go on with --resume{condition}")
                 raise
             counts = {
                 "n_answers": self.summary.n_answers,
@@ -521,7 +523,9 @@ def _check_plan(earlier: Mapping[str, Any], plan: Mapping[str, Any]) -> None:
         raise ModelError(f"the run was begun with {was}, not with {plan['model']['name']}: {_ANEW}")
     before = {source["file"]: source for source in earlier.get("inputs", ())}
     for source in plan["inputs"]:
-        if before.pop(source["file"], None) != source:
+        if source["file"] not in before:
+            raise BadInput(source["file"], f"was no part of the run that was begun: {_ANEW}")
+        if before.pop(source["file"]) != source:
             raise BadInput(source["file"], f"is not what it was when the run was begun: {_ANEW}")
     if before:
         raise BadInput(next(iter(before)), f"was read by the run and is not named now: {_ANEW}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import os
@@ -218,11 +219,43 @@ def begin(corpus: Path, tmp_path: Path, *options: str, n_shards: int = 1) -> Pat
     return output
 
 
+def test_whoever_has_to_mend_a_source_is_told_to_begin_anew(
+    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, output = tmp_path / "answers.jsonl.gz", tmp_path / "out" / "out.jsonl"
+    whole = gzip.compress(corpus.read_bytes(), mtime=0)
+    source.write_bytes(whole[: len(whole) // 2])
+    command = ["classify", str(source), "-o", str(output)]
+    assert run(command) == 3
+    folder = output.parent / "out.jsonl.run"
+    said = capsys.readouterr().err
+    assert f"kept in {folder}: go on with --resume if the sources stay as they are, else delete it" in said
+    source.write_bytes(whole)
+    assert run([*command, "--resume"]) == 3
+    assert not output.exists()
+    shutil.rmtree(folder)
+    assert run(command) == 5
+
+
+def test_a_quarantine_that_an_earlier_run_left_is_told_of(
+    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output, good = tmp_path / "out" / "out.jsonl", tmp_path / "good.jsonl"
+    assert run(["classify", str(corpus), "-o", str(output)]) == 5
+    quarantine = output.with_name("out.jsonl.quarantine.jsonl")
+    before = quarantine.read_bytes()
+    assert "is of an earlier run" not in capsys.readouterr().err
+    good.write_text(corpus.read_text(encoding="utf-8").replace(BAD, ""), encoding="utf-8")
+    assert run(["classify", str(good), "-o", str(output)]) == 0
+    assert f"warning: {quarantine} is of an earlier run: this one left no record out" in capsys.readouterr().err
+    assert quarantine.read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("change", "options", "code", "told"),
     [
         ("a source's bytes", [], 3, "answers.jsonl: is not what it was when the run was begun"),
-        ("another source", ["samples/answers.csv"], 3, "answers.csv: is not what it was"),
+        ("another source", ["samples/answers.csv"], 3, "answers.csv: was no part of the run that was begun"),
         ("a source less", [], 3, "was read by the run and is not named now"),
         ("a model", ["--model", "{model}"], 4, "the run was begun with default@"),
         ("a column", ["--column", "headline=n"], 2, "begun with another --kind, --encoding or --column"),

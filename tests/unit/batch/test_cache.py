@@ -66,13 +66,26 @@ def test_several_writers_wait_for_each_other(tmp_path: Path) -> None:
         assert len(cache.get([b"%d" % n for n in range(200)])) == 100
 
 
-@pytest.mark.parametrize("damage", ["a file in the way", "no database"])
-def test_a_cache_that_cannot_be_used_is_told_with_its_file(tmp_path: Path, damage: str) -> None:
+@pytest.mark.parametrize(
+    ("damage", "advice"),
+    [("a file in the way", r"File exists\): name another"), ("no database", r"not a database\): delete it, or name")],
+)
+def test_a_cache_that_cannot_be_used_is_told_with_its_file(tmp_path: Path, damage: str, advice: str) -> None:
     folder = tmp_path / "cache"
     if damage == "no database":
         folder.mkdir()
         (folder / "calls.sqlite").write_bytes(b"no database at all" * 100)
     else:
         folder.write_bytes(b"")
-    with pytest.raises(WrongUsage, match=r"--cache: .*calls\.sqlite cannot be used"):
+    with pytest.raises(WrongUsage, match=rf"--cache: .*calls\.sqlite cannot be used \(.*{advice}"):
         CallCache(folder)
+
+
+def test_a_cache_without_room_is_not_to_be_deleted(tmp_path: Path) -> None:
+    with CallCache(tmp_path) as cache:
+        cache._database.execute("PRAGMA max_page_count = 1")
+        with pytest.raises(WrongUsage, match=r"is full\): make room there, or name another folder"):
+            cache.put({b"%d" % n: b"x" * 5000 for n in range(100)})
+    with CallCache(tmp_path) as cache:
+        cache.put({b"a": b"x"})
+        assert cache.get([b"a"]) == {b"a": b"x"}
