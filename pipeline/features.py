@@ -101,7 +101,7 @@ _FAMILY_KINDS = (Kind.CUE, Kind.CUE_ZONE, Kind.CUE_CONTRAST, Kind.CUE_TARGET, Ki
 class Features:
     """The features of a batch of answers, one row each time one stands in a text.
 
-    They are in order of kind and then of place; those that are given a second time come last.
+    Those of a kind stand together, in order of place; those that are given a second time come last.
 
     Attributes
     ----------

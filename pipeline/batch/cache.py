@@ -15,8 +15,10 @@ _FILE, _LOCK = "calls.sqlite", "lock"
 _WAIT_SECONDS = 300.0
 _MAX_ASKED = 900
 """Keys in one question to SQLite, which takes 999 at least."""
-_OF_PLACE = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR}
-"""What SQLite says of a place, not of the file."""
+_ADVICE = {sqlite3.SQLITE_FULL: "make room there, or "} | dict.fromkeys(
+    (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB), "delete it, or "
+)
+"""What to do about a file, by the kind of error; about all else, as a disk that is read-only, nothing but to move."""
 
 
 def hash_key(*parts: str | None) -> bytes:
@@ -98,11 +100,8 @@ class CallCache:
             raise self._unusable(error) from error
 
     def _unusable(self, error: OSError | sqlite3.Error) -> WrongUsage:
-        if isinstance(error, OSError):
-            reason, advice = str(error.strerror), "name another folder"
-        else:
-            # The last eight bits are the kind of error, those before them say more of it.
-            is_of_place = getattr(error, "sqlite_errorcode", 0) & 0xFF in _OF_PLACE
-            reason, advice = str(error), "make room there, or" if is_of_place else "delete it, or"
-            advice += " name another folder"
+        reason = error.strerror if isinstance(error, OSError) else error
+        # The last eight bits are the kind of error, those before them say more of it.
+        kind = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        advice = f"{_ADVICE.get(kind, '')}name another folder"
         return WrongUsage(f"--cache: {self._path} cannot be used ({reason}): {advice}")

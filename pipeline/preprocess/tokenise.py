@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 import spacy
 from numpy.typing import NDArray
-from spacy.attrs import NORM, ORTH, SPACY
+from spacy.attrs import NORM, ORTH
 from spacy.lang.en.tokenizer_exceptions import TOKENIZER_EXCEPTIONS
 from spacy.language import Language
 
@@ -24,7 +24,7 @@ MAX_PIECE_CHARS = 4_000_000
 """Tokenisers past one of these hold so much that a new one is built; a batch may add some more."""
 
 _BREAK = re.compile(r"(\n+)")
-# As spaCy takes a text apart before it looks at a word: one space after a word goes with it.
+# As spaCy takes a text apart before it looks at a word: one space after a word is no token.
 _PIECE = re.compile(r"(\S+)( ?)|(\s+)")
 
 
@@ -83,7 +83,6 @@ class Tokeniser:
         self._pieces = _Numbers()
         self._n_chars = 0
         self._types = np.empty(0, dtype=np.int64)
-        self._has_space = np.empty(0, dtype=bool)
         self._borders = np.zeros(1, dtype=np.int64)
 
     @property
@@ -99,9 +98,10 @@ class Tokeniser:
         lengths = self._borders[numbers + 1] - firsts
         ends = np.append(0, np.cumsum(lengths))
         places = np.arange(ends[-1]) + np.repeat(firsts - ends[:-1], lengths)
+        # A space follows pieces alone: none is within one.
         is_spaced = np.ones(len(numbers), dtype=bool)
         is_spaced[unspaced] = False
-        has_space = self._has_space[places]
+        has_space = np.zeros(len(places), dtype=bool)
         has_space[ends[1:][is_spaced] - 1] = True
         return Tokens(self._types[places], has_space, ends[n_pieces])
 
@@ -128,11 +128,10 @@ class Tokeniser:
         """Let spaCy take apart what it was not asked before."""
         if not pieces:
             return
-        arrays = [self._nlp.make_doc(piece).to_array([ORTH, NORM, SPACY]) for piece in pieces]
+        arrays = [self._nlp.make_doc(piece).to_array([ORTH, NORM]) for piece in pieces]
         joined = np.concatenate(arrays)
         self._n_chars += sum(map(len, pieces))
         self._types = np.append(self._types, self.table.number(joined[:, 0], joined[:, 1]))
-        self._has_space = np.append(self._has_space, joined[:, 2].astype(bool))
         self._borders = np.append(self._borders, self._borders[-1] + np.cumsum([*map(len, arrays)]))
 
 

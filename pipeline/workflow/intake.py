@@ -154,7 +154,7 @@ class Intake:
         """
         if not self.rejected:
             if quarantine.is_file():
-                self.say(f"warning: {quarantine} is of an earlier run: this one left no record out")
+                self.say(f"warning: {quarantine} was there before: this run left no record out")
             return 0
         write_rows((r.model_dump() for r in self.rejected), quarantine, "jsonl", workshop=workshop)
         n, first = len(self.rejected), self.rejected.first

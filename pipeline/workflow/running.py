@@ -310,7 +310,9 @@ class _Run:
                         run.delete()
                 elif run.end_early():
                     # Only the same sources are taken up: one that has to be mended begins anew.
-                    condition = " if the sources stay as they are, else delete it" * isinstance(error, BadInput)
+                    condition = (
+                        " if the sources stay as they are, else delete it" if isinstance(error, BadInput) else ""
+                    )
                     self._intake.say(f"what was classified is kept in {run.path}: go on with --resume{condition}")
                 raise
             counts = {

@@ -244,10 +244,10 @@ def test_a_quarantine_that_an_earlier_run_left_is_told_of(
     assert run(["classify", str(corpus), "-o", str(output)]) == 5
     quarantine = output.with_name("out.jsonl.quarantine.jsonl")
     before = quarantine.read_bytes()
-    assert "is of an earlier run" not in capsys.readouterr().err
+    assert "was there before" not in capsys.readouterr().err
     good.write_text(corpus.read_text(encoding="utf-8").replace(BAD, ""), encoding="utf-8")
     assert run(["classify", str(good), "-o", str(output)]) == 0
-    assert f"warning: {quarantine} is of an earlier run: this one left no record out" in capsys.readouterr().err
+    assert f"warning: {quarantine} was there before: this run left no record out" in capsys.readouterr().err
     assert quarantine.read_bytes() == before
 
 

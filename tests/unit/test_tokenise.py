@@ -36,10 +36,8 @@ TEXTS = st.lists(
 ).map("".join)
 
 
-CLEAN = st.lists(
-    st.tuples(
-        st.sampled_from([*WORDS, "peel", "é", "中", ".", "a\tb", "\ue000"]), st.sampled_from([" ", "\n", "\n\n"])
-    ),
+PARTED_BY_ONE_BLANK = st.lists(
+    st.tuples(st.sampled_from([*WORDS, "peel", "é", "中", "."]), st.sampled_from([" ", "\n", "\n\n"])),
     max_size=8,
 ).map(lambda parts: "".join(word + blank for word, blank in parts).strip())
 
@@ -60,9 +58,9 @@ def take_apart(tokeniser: Tokeniser, texts: list[str]) -> list[list[tuple[int, i
     ]
 
 
-@given(st.lists(TEXTS | CLEAN, max_size=4))
+@given(st.lists(TEXTS | PARTED_BY_ONE_BLANK, max_size=4))
 @example(["a\n b", "a \nb", "a  b", " a", "a ", "\na", "a\n", "\n", " ", "", "a\n\n\nb", "a\n b\nc"])
-@example(["a \t b", "a\tb c", "a\t b", "a \u2003 b", "\u2003a b", "a b\x1c", "a\u2028b c", "a b\u2003"])
+@example(["a \t b", "a\tb c", "a\t b", "a \u2003 b", "\u2003a b", "a b\x1c", "a\u2028b c", "a b\u2003", "a \ue000 b"])
 def test_tokens_are_those_of_spacy(texts: list[str]) -> None:
     expected = []
     for text in texts:
