@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.encoder import Encoder, read_batch
 from pipeline.estimator import (
     Bools,
     Floats,
@@ -47,6 +48,8 @@ class StanceModel:
         Least probability of the called side.
     config
         What it was fitted with.
+    encoder
+        What reads each answer beside what is asked; None for a model of words and cues alone.
     """
 
     name: str
@@ -56,6 +59,7 @@ class StanceModel:
     lexicon_text: str
     abstain_below: float = 0.0
     config: ClassifierConfig = field(default_factory=ClassifierConfig)
+    encoder: Encoder | None = None
 
 
 def sum_sides(posteriors: Floats, scheme: LabelScheme) -> tuple[tuple[str | None, ...], Floats]:
@@ -126,8 +130,10 @@ class Explanation:
     rows
         Places in `features` of those the model knows, shape (n_known,).
     weights
-        What each of these adds, shape (n_known,): of each answer, intercept and weights sum to the
-        stance's logit less the mean logit.
+        What each of these adds, shape (n_known,).
+    readings
+        What the encoder's reading of each sentence adds, shape (n_sentences,): of each answer, intercept,
+        weights and readings sum to the stance's logit less the mean logit.
     """
 
     posteriors: Floats
@@ -138,6 +144,7 @@ class Explanation:
     features: Features
     rows: Ints
     weights: Floats
+    readings: Floats
 
     @cached_property
     def tokens(self) -> Ints:
@@ -151,14 +158,14 @@ class Explanation:
 
     @cached_property
     def token_weights(self) -> Floats:
-        """What each token adds, shape (n_tokens,)."""
+        """What the features of each token add, shape (n_tokens,)."""
         n_tokens = len(self.features.batch.offsets)
         return np.bincount(self.tokens, weights=self.weights, minlength=n_tokens).astype(np.float64)
 
     def sentence_weights(self) -> Floats:
         """Return what each sentence adds, shape (n_sentences,)."""
         summed = np.bincount(self.sentences, weights=self.weights, minlength=len(self.relevance))
-        return summed.astype(np.float64)
+        return summed + self.readings
 
 
 def explain_answers(model: StanceModel, batch: ParsedBatch, stances: Sequence[str] | None = None) -> Explanation:
@@ -186,11 +193,12 @@ def explain_answers(model: StanceModel, batch: ParsedBatch, stances: Sequence[st
         is_headline=batch.is_headline,
         n_answers=len(batch.answers),
         documents=model.vocabulary.documents,
+        readings=None if model.encoder is None else read_batch(model.encoder, batch),
     )
     probability = estimator.predict_relevance(sentences)
     relevance = weigh_by_relevance(probability, sentences, estimator.relevance_power)
     scaled, factors = stance.scale(sentences.weigh(relevance))
-    posteriors = in_scheme_order(estimator, stance.predict(scaled), model.scheme)
+    posteriors = in_scheme_order(estimator, estimator.predict(scaled, sentences), model.scheme)
     if stances is None:
         stances, _ = choose_stances(posteriors, model.scheme)
     classes = np.array([stance.classes.index(name) for name in stances], dtype=np.int64)
@@ -206,6 +214,7 @@ def explain_answers(model: StanceModel, batch: ParsedBatch, stances: Sequence[st
         features=features,
         rows=rows[used],
         weights=relevance[sentence_of] * stance.contribute(columns, answers, factors, classes),
+        readings=estimator.weigh_readings(sentences, classes),
     )
 
 
@@ -349,5 +358,9 @@ def _divide_weight(explanation: Explanation, sentence: int, passages: Sequence[P
     """Divide a sentence's weight among its passages."""
     batch = explanation.features.batch
     mine = slice(*batch.sentence_starts[sentence : sentence + 2])
-    offsets, weights = batch.offsets[mine], explanation.token_weights[mine]
-    return [float(weights[(offsets >= p.composed_start) & (offsets < p.composed_end)].sum()) for p in passages]
+    offsets = batch.offsets[mine]
+    # The encoder reads a sentence as one: each of its tokens has an equal part in what that adds.
+    inside = [(offsets >= p.composed_start) & (offsets < p.composed_end) for p in passages]
+    each = explanation.readings[sentence] / max(sum(int(tokens.sum()) for tokens in inside), 1)
+    weights = explanation.token_weights[mine] + each
+    return [float(weights[tokens].sum()) for tokens in inside]

@@ -495,6 +495,13 @@ def train(
             metavar="SOURCE=W", help="How much each answer of a source counts; 1 where not said. May be repeated."
         ),
     ] = None,
+    encoder: Annotated[
+        str,
+        typer.Option(
+            metavar="MODEL",
+            help="The model whose encoder reads the answers; none for words and cues alone, which is far faster.",
+        ),
+    ] = "none",
     curves: Annotated[
         bool,
         typer.Option("--curves", help="Also measure the learning curve and scores on groups never seen: minutes."),
@@ -516,6 +523,7 @@ def train(
     from pipeline.workflow.training import (
         check_model_place,
         default_config,
+        open_encoder,
         read_labelled,
         read_weights,
         show_scores,
@@ -524,11 +532,12 @@ def train(
 
     left_out = quarantine_path(quarantine, output, labelled)
     check_model_place(output)
+    reading = None if encoder == "none" else open_encoder(encoder)
     intake = _intake(labelled, kind, encoding, column, texts)
     chosen = None if scheme is None else read_scheme(scheme)
     data = read_labelled(intake, chosen, source_weights=read_weights(weight or [], labelled))
     n_rejected = intake.close(left_out)
-    folder = train_model(data, output, default_config(), say=_say, n_folds=folds, with_curves=curves)
+    folder = train_model(data, output, default_config(), say=_say, encoder=reading, n_folds=folds, with_curves=curves)
     scores = folder.manifest.scores
     if as_json:
         _print_json({"model": folder.full_name, **scores})
@@ -600,7 +609,7 @@ def models_list(as_json: AsJson = False) -> None:
 def models_show(
     name: Annotated[
         str, typer.Argument(metavar="MODEL", help="An installed model's name or a model folder.")
-    ] = "default",
+    ] = "none",
     as_json: AsJson = False,
 ) -> None:
     """Print a model's card, or with --json its manifest.

@@ -39,6 +39,9 @@ class SentenceCounts:
         How many answers; one without any sentence counts too.
     documents
         Place in `pipeline.features.DOCUMENTS` of each feature, shape (n_features,).
+    readings
+        What the encoder says of each sentence for each of its labels, shape (n_sentences, n_readings); None
+        where there is no encoder.
     """
 
     counts: csr_matrix
@@ -46,6 +49,7 @@ class SentenceCounts:
     is_headline: Bools
     n_answers: int
     documents: Ints
+    readings: Floats | None = None
 
     def of_answers(self, rows: Ints) -> SentenceCounts:
         """Return some answers, in the order of the data."""
@@ -58,6 +62,7 @@ class SentenceCounts:
             answers=number[self.answers[kept]],
             is_headline=self.is_headline[kept],
             n_answers=len(rows),
+            readings=None if self.readings is None else self.readings[kept],
         )
 
     def of_features(self, columns: Ints) -> SentenceCounts:
@@ -74,6 +79,14 @@ class SentenceCounts:
         places = np.arange(len(self.answers))
         shape = (self.n_answers, len(self.answers))
         return csr_matrix(csr_matrix((weights, (self.answers, places)), shape=shape) @ self.counts)
+
+    def sum_readings(self) -> Floats:
+        """Sum each answer's readings, shape (n_answers, n_readings); without an encoder there are none."""
+        if self.readings is None:
+            return np.empty((self.n_answers, 0))
+        summed = np.zeros((self.n_answers, self.readings.shape[1]))
+        np.add.at(summed, self.answers, self.readings)
+        return summed
 
 
 @dataclass(frozen=True)
@@ -161,9 +174,9 @@ class LinearModel:
         added: Floats = scales * self.centred.ravel()[columns * len(self.classes) + classes[rows]]
         return added
 
-    def predict(self, scaled: csr_matrix) -> Floats:
-        """Predict from what `scale` gave, shape (n_rows, n_classes)."""
-        logits = scaled @ self.coefficients + self.intercepts
+    def predict(self, scaled: csr_matrix, further: Floats | float = 0.0) -> Floats:
+        """Predict from what `scale` gave and what is further said for each class, shape (n_rows, n_classes)."""
+        logits = scaled @ self.coefficients + self.intercepts + further
         # SciPy's softmax is the same; to import it takes as long as to classify several hundred answers.
         odds = np.exp(logits - logits.max(axis=1, keepdims=True))
         posteriors: Floats = odds / odds.sum(axis=1, keepdims=True)
@@ -183,11 +196,15 @@ class StanceEstimator:
         From an answer's weighted counts to its posteriors.
     relevance_power
         See `pipeline.manifest.ClassifierConfig`.
+    readings
+        From what the encoder says of an answer to the log-odds of each class, shape (n_readings, n_classes);
+        None where there is no encoder.
     """
 
     relevance: LinearModel | None
     stance: LinearModel
     relevance_power: float
+    readings: Floats | None = None
 
     def weigh_sentences(self, sentences: SentenceCounts) -> Floats:
         """Return the weight of each sentence, shape (n_sentences,), between 0 and 1."""
@@ -196,6 +213,26 @@ class StanceEstimator:
     def predict_relevance(self, sentences: SentenceCounts) -> Floats:
         """Predict the probability that each sentence is evidence, shape (n_sentences,)."""
         return predict_relevance(self.relevance, sentences)
+
+    def predict(self, scaled: csr_matrix, sentences: SentenceCounts) -> Floats:
+        """Predict from the scaled counts of answers and their readings, shape (n_answers, n_classes)."""
+        return self.stance.predict(scaled, 0.0 if self.readings is None else sentences.sum_readings() @ self.readings)
+
+    def weigh_readings(self, sentences: SentenceCounts, classes: Ints) -> Floats:
+        """Return what the encoder's reading of each sentence adds to the log-odds of a class, shape (n_sentences,).
+
+        Parameters
+        ----------
+        sentences
+            Of some answers.
+        classes
+            The class asked about of each answer, shape (n_answers,).
+        """
+        if self.readings is None or sentences.readings is None:
+            return np.zeros(len(sentences.answers))
+        centred = self.readings - self.readings.mean(axis=1, keepdims=True)
+        added: Floats = (sentences.readings * centred.T[classes[sentences.answers]]).sum(axis=1)
+        return added
 
     def weigh_features(self, sentences: SentenceCounts, stances: Sequence[str]) -> Floats:
         """Return what each sentence adds to the log-odds of a stance over the mean of all stances.
@@ -219,7 +256,8 @@ class StanceEstimator:
         columns = counts.indices.astype(np.int64)
         added = stance.contribute(columns, sentences.answers[rows], factors, classes)
         added *= counts.data * weights[rows]
-        return np.bincount(rows, weights=added, minlength=counts.shape[0]).astype(np.float64)
+        summed = np.bincount(rows, weights=added, minlength=counts.shape[0])
+        return summed + self.weigh_readings(sentences, classes)
 
 
 def predict_relevance(relevance: LinearModel | None, sentences: SentenceCounts) -> Floats:
@@ -254,7 +292,8 @@ def scale_temperature(estimator: StanceEstimator, temperature: float) -> StanceE
         coefficients=(stance.coefficients / temperature).round(COEFFICIENT_DECIMALS),
         intercepts=(stance.intercepts / temperature).round(COEFFICIENT_DECIMALS),
     )
-    return replace(estimator, stance=scaled)
+    readings = None if estimator.readings is None else (estimator.readings / temperature).round(COEFFICIENT_DECIMALS)
+    return replace(estimator, stance=scaled, readings=readings)
 
 
 # ---------------------------------------------------------------- predicting
@@ -270,7 +309,7 @@ def predict_posteriors(estimator: StanceEstimator, sentences: SentenceCounts, sc
         never saw has probability 0.
     """
     scaled, _ = estimator.stance.scale(sentences.weigh(estimator.weigh_sentences(sentences)))
-    return in_scheme_order(estimator, estimator.stance.predict(scaled), scheme)
+    return in_scheme_order(estimator, estimator.predict(scaled, sentences), scheme)
 
 
 def in_scheme_order(estimator: StanceEstimator, probabilities: Floats, scheme: LabelScheme) -> Floats:

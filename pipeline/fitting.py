@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, hstack
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
@@ -89,7 +89,7 @@ def fit_estimator(data: TrainingData, config: ClassifierConfig, *, tolerance: fl
     -------
     StanceEstimator
         Coefficients are rounded to `COEFFICIENT_DECIMALS`: the same data gives the same bytes on the same
-        number of threads of the linear algebra library; on another a few last digits may differ.
+        number of threads and kind of processor; on others a few last digits may differ (`make model` fixes both).
 
     Raises
     ------
@@ -112,7 +112,7 @@ def fit_estimator(data: TrainingData, config: ClassifierConfig, *, tolerance: fl
         max_iter=1000,
     )
     document_weights = {"words": config.word_weight, "cues": config.cue_weight, "pieces": config.piece_weight}
-    stance = _fit_linear(
+    stance, readings = _fit_linear(
         regression,
         sentences.weigh(weights),
         data.labels,
@@ -120,8 +120,9 @@ def fit_estimator(data: TrainingData, config: ClassifierConfig, *, tolerance: fl
         documents=sentences.documents,
         document_weights=document_weights,
         sample_weight=data.weights,
+        readings=sentences.sum_readings(),
     )
-    return StanceEstimator(relevance, stance, config.relevance_power)
+    return StanceEstimator(relevance, stance, config.relevance_power, None if sentences.readings is None else readings)
 
 
 def _fit_linear(
@@ -133,7 +134,9 @@ def _fit_linear(
     documents: Ints,
     document_weights: Mapping[str, float],
     sample_weight: Floats | None = None,
-) -> LinearModel:
+    readings: Floats | None = None,
+) -> tuple[LinearModel, Floats]:
+    """Fit a regression on counts and readings; return the coefficients of the latter beside the model."""
     is_normed = np.array([name != "places" for name in DOCUMENTS])
     idf = np.where(is_normed[documents], TfidfTransformer().fit(counts).idf_, 1.0)
     blank = LinearModel(
@@ -147,16 +150,21 @@ def _fit_linear(
     )
     scaled, _ = blank.scale(counts)
     columns = np.flatnonzero(is_usable)
-    regression.fit(scaled[:, columns], y, sample_weight=sample_weight)
+    X = scaled[:, columns]
+    if readings is not None and readings.shape[1]:
+        X = csr_matrix(hstack([X, csr_matrix(readings)]))
+    regression.fit(X, y, sample_weight=sample_weight)
     fitted, intercepts = _class_weights(regression)
+    fitted = fitted.T.round(COEFFICIENT_DECIMALS)
     coefficients = np.zeros((len(idf), len(intercepts)))
-    coefficients[columns] = fitted.T.round(COEFFICIENT_DECIMALS)
-    return replace(
+    coefficients[columns] = fitted[: len(columns)]
+    model = replace(
         blank,
         classes=tuple(map(str, regression.classes_)),
         coefficients=coefficients,
         intercepts=intercepts.round(COEFFICIENT_DECIMALS),
     )
+    return model, fitted[len(columns) :]
 
 
 def _class_weights(regression: LogisticRegression) -> tuple[Floats, Floats]:
@@ -174,7 +182,7 @@ def _fit_relevance(data: TrainingData, config: ClassifierConfig) -> LinearModel 
     is_usable = sentences.counts.getnnz(axis=0) >= config.relevance_min_sentences
     if not is_usable.any() or data.is_evidence.all():
         return None
-    return _fit_linear(
+    model, _ = _fit_linear(
         LogisticRegression(C=config.relevance_inverse_penalty, solver="newton-cg", tol=1e-4, max_iter=1000),
         sentences.counts,
         data.is_evidence,
@@ -182,6 +190,7 @@ def _fit_relevance(data: TrainingData, config: ClassifierConfig) -> LinearModel 
         documents=sentences.documents,
         document_weights={},
     )
+    return model
 
 
 def _weigh_out_of_fold(data: TrainingData, relevance: LinearModel | None, config: ClassifierConfig) -> Floats:

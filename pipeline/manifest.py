@@ -5,6 +5,8 @@ A folder holds
 - ``model.npz``: the fitted regressions and their features, plain NumPy arrays, which cannot run code;
 - ``cues.toml``: the cue lexicon its features were made with;
 - ``training_answers.txt``: a hash of every training answer, so that scoring on them is noticed;
+- ``encoder_words.npz``, ``encoder_layers.npz`` and ``encoder_readings.npz``, where it has an encoder: its words,
+  its layers, and what it says of the answers it was tuned on;
 - ``README.md``: the model card, and its figures (SVG);
 - ``manifest.json``: everything else, and the SHA-256 of every other file.
 """
@@ -28,6 +30,12 @@ ARTEFACT = "model.npz"
 LEXICON = "cues.toml"
 TRAINING_ANSWERS = "training_answers.txt"
 CARD = "README.md"
+ENCODER_WORDS = "encoder_words.npz"
+ENCODER_LAYERS = "encoder_layers.npz"
+ENCODER_READINGS = "encoder_readings.npz"
+ENCODER = (ENCODER_WORDS, ENCODER_LAYERS, ENCODER_READINGS)
+"""Files of a model that reads with an encoder: all of them or none."""
+
 FORMAT = 4
 FIGURES = ("confusion.svg", "coverage.svg", "groups.svg", "learning.svg", "reliability.svg")
 """Figures that a model folder may have."""
@@ -136,6 +144,11 @@ class ModelFolder:
     digest: str
 
     @property
+    def has_encoder(self) -> bool:
+        """Whether it reads with an encoder."""
+        return ENCODER_LAYERS in self.manifest.files
+
+    @property
     def full_name(self) -> str:
         """Name and digest, as in every call the model makes."""
         return f"{self.manifest.name}@{self.digest}"
@@ -235,6 +248,8 @@ def read_folder(path: Path) -> ModelFolder:
             f"{path}: folder format {manifest.format}, this medstance reads {FORMAT}: retrain it with stance train"
         )
     needed = {ARTEFACT, LEXICON, TRAINING_ANSWERS, CARD}
+    if not manifest.files.keys().isdisjoint(ENCODER):
+        needed |= set(ENCODER)
     wrong = (needed - manifest.files.keys()) | (manifest.files.keys() - needed - set(FIGURES))
     if wrong:
         differs = min(wrong)

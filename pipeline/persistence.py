@@ -1,17 +1,15 @@
 """The model folder written whole, and its artefact loaded with distrust; what a folder holds is in `pipeline.manifest`.
 
-The same training data, settings, locked dependencies and number of threads of the linear algebra library
+The same training data, settings, locked dependencies, number of threads and kind of processor
 give the same bytes.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import math
 import os
-import zipfile
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -19,8 +17,10 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.archive import dump_arrays, read_arrays, read_text_array, text_array
 from pipeline.card import draw_figures, render_card
 from pipeline.classify import StanceModel
+from pipeline.encoder import load_encoder
 from pipeline.errors import ModelError, WrongUsage
 from pipeline.estimator import LinearModel, StanceEstimator
 from pipeline.features import DOCUMENTS, FEATURE_VERSION, Vocabulary
@@ -40,7 +40,6 @@ from pipeline.manifest import (
 from pipeline.schema import AnswerRecord
 
 _VERSIONED = ("matplotlib", "medstance", "numpy", "scikit-learn", "scipy", "spacy")
-_ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 
 
 # ---------------------------------------------------------------- saving
@@ -54,6 +53,7 @@ def save_model(
     training: Mapping[str, Any],
     scores: Mapping[str, Any],
     answers: Iterable[AnswerRecord],
+    encoder: Mapping[str, bytes] | None = None,
 ) -> ModelFolder:
     """Write a model folder; it appears whole or not at all, and replaces an earlier model there.
 
@@ -67,6 +67,8 @@ def save_model(
         For the manifest and the card.
     answers
         What it was trained on.
+    encoder
+        The files of its encoder, by name; None without one.
 
     Raises
     ------
@@ -75,6 +77,7 @@ def save_model(
     """
     folder = check_place(folder)
     files = {
+        **({} if encoder is None else encoder),
         ARTEFACT: dump_model(model.vocabulary, model.estimator),
         LEXICON: model.lexicon_text.encode(),
         TRAINING_ANSWERS: ("\n".join(sorted({hash_answer(a) for a in answers})) + "\n").encode("ascii"),
@@ -121,29 +124,17 @@ def check_place(folder: Path) -> Path:
 
 
 def dump_model(vocabulary: Vocabulary, estimator: StanceEstimator) -> bytes:
-    """Serialise what was learned as an archive of arrays (NumPy's npz) whose bytes depend on it alone.
-
-    NumPy itself stamps the archive with the time.
-    """
+    """Serialise what was learned as an archive of arrays."""
     arrays = {
-        "names": _text_array(vocabulary.names),
+        "names": text_array(vocabulary.names),
         "hashes": vocabulary.hashes,
         "documents": vocabulary.documents.astype(np.uint8),
         "relevance_power": np.array([estimator.relevance_power]),
         **_linear_arrays("stance", estimator.stance),
         **({} if estimator.relevance is None else _linear_arrays("relevance", estimator.relevance)),
+        **({} if estimator.readings is None else {"readings": estimator.readings}),
     }
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        for name, array in sorted(arrays.items()):
-            info = zipfile.ZipInfo(f"{name}.npy", _ZIP_DATE)
-            info.compress_type = zipfile.ZIP_DEFLATED
-            info.create_system = 3
-            info.external_attr = 0o600 << 16
-            data = io.BytesIO()
-            np.lib.format.write_array(data, np.ascontiguousarray(array), allow_pickle=False)
-            archive.writestr(info, data.getvalue())
-    return out.getvalue()
+    return dump_arrays(arrays)
 
 
 def _linear_arrays(name: str, model: LinearModel) -> dict[str, Any]:
@@ -151,21 +142,10 @@ def _linear_arrays(name: str, model: LinearModel) -> dict[str, Any]:
         f"{name}.idf": model.idf,
         f"{name}.weights": model.weights,
         f"{name}.is_normed": model.is_normed,
-        f"{name}.classes": _text_array(model.classes),
+        f"{name}.classes": text_array(model.classes),
         f"{name}.coefficients": model.coefficients,
         f"{name}.intercepts": model.intercepts,
     }
-
-
-def _text_array(names: Iterable[str]) -> Any:
-    """Store names as the bytes of one text, a line each: far smaller than an array of texts of one length."""
-    return np.frombuffer("\n".join(names).encode(), dtype=np.uint8)
-
-
-def _read_text_array(array: Any) -> tuple[str, ...]:
-    if array.dtype != np.uint8:
-        raise TypeError("its names are no text")
-    return tuple(array.tobytes().decode().split("\n"))
 
 
 # ---------------------------------------------------------------- loading
@@ -184,13 +164,7 @@ def load_model(folder: ModelFolder) -> StanceModel:
     if manifest.feature_version != FEATURE_VERSION:
         versions = f"made with features of version {manifest.feature_version}, this medstance has {FEATURE_VERSION}"
         raise ModelError(f"{folder.path}: {versions}: retrain it with stance train")
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            content = {name: archive[name] for name in archive.files}
-    except Exception as error:
-        # Whatever a malformed archive makes NumPy raise, to the user it is one thing, in one line.
-        reason = " ".join(str(error).split())
-        raise ModelError(f"{path}: cannot be loaded ({type(error).__name__}: {reason})") from error
+    content = read_arrays(path)
     try:
         vocabulary, estimator = read_content(content)
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
@@ -204,6 +178,10 @@ def load_model(folder: ModelFolder) -> StanceModel:
         raise ModelError(
             f"{folder.path}: was replaced by another model while {folder.full_name} was in use: run it again"
         )
+    encoder = load_encoder(folder.path) if folder.has_encoder else None
+    n_readings = None if estimator.readings is None else len(estimator.readings)
+    if n_readings != (None if encoder is None else len(encoder.labels)):
+        raise ModelError(f"{path}: weighs readings of another encoder than the folder's: not trusted")
     return StanceModel(
         name=folder.full_name,
         scheme=manifest.scheme,
@@ -212,6 +190,7 @@ def load_model(folder: ModelFolder) -> StanceModel:
         lexicon_text=lexicon_text,
         abstain_below=manifest.abstain_below,
         config=manifest.config,
+        encoder=encoder,
     )
 
 
@@ -223,7 +202,7 @@ def read_content(content: Mapping[str, Any]) -> tuple[Vocabulary, StanceEstimato
     LookupError, TypeError, ValueError, AttributeError, ArithmeticError
         When they are anything else, or do not fit together.
     """
-    names = _read_text_array(content["names"])
+    names = read_text_array(content["names"])
     hashes, documents = content["hashes"], content["documents"]
     if hashes.dtype != np.uint64 or documents.dtype != np.uint8:
         raise TypeError("its features are no numbers")
@@ -237,14 +216,26 @@ def read_content(content: Mapping[str, Any]) -> tuple[Vocabulary, StanceEstimato
     power = content["relevance_power"].item()
     if not isinstance(power, float) or not 0 <= power < math.inf:
         raise ValueError(f"a power of {power!r}")
-    estimator = StanceEstimator(relevance, _read_linear(content, "stance", documents), power)
+    stance = _read_linear(content, "stance", documents)
+    estimator = StanceEstimator(relevance, stance, power, _read_readings(content, len(stance.classes)))
     return Vocabulary(names, hashes, documents), estimator
+
+
+def _read_readings(content: Mapping[str, Any], n_classes: int) -> Any:
+    readings = content.get("readings")
+    if readings is None:
+        return None
+    if readings.dtype != np.float64 or readings.ndim != 2 or readings.shape[1] != n_classes:
+        raise ValueError("its weights of readings do not fit the labels")
+    if not np.isfinite(readings).all():
+        raise ValueError("its arrays hold what is no number")
+    return readings
 
 
 def _read_linear(content: Mapping[str, Any], name: str, documents: Any) -> LinearModel:
     parts = ("idf", "weights", "is_normed", "classes", "coefficients", "intercepts")
     idf, weights, is_normed, classes, coefficients, intercepts = (content[f"{name}.{part}"] for part in parts)
-    labels = _read_text_array(classes)
+    labels = read_text_array(classes)
     n, n_classes, each = len(documents), len(set(labels)), (len(DOCUMENTS),)
     numbers = (idf, weights, coefficients, intercepts)
     shapes = [array.shape for array in (*numbers, is_normed)]

@@ -8,7 +8,7 @@ from typing import cast
 import numpy as np
 from scipy.sparse import vstack
 
-from pipeline.estimator import SentenceCounts
+from pipeline.estimator import Floats, SentenceCounts
 from pipeline.features import Features, Vocabulary, count_features, extract_features
 from pipeline.fitting import TrainingData
 from pipeline.preprocess import AnswerParser, parse_answers
@@ -26,6 +26,7 @@ def count_labelled(
     labels: Sequence[str],
     questions: Sequence[str],
     weights: Sequence[float],
+    readings: Floats | None = None,
 ) -> TrainingData:
     """Count the features of labelled answers, and find the sentences that readers marked.
 
@@ -36,7 +37,9 @@ def count_labelled(
     vocabulary
         The features to count.
     labels, questions, weights
-        Of each answer, shape (n_answers,): see `pipeline.estimator.TrainingData`.
+        Of each answer, shape (n_answers,): see `pipeline.fitting.TrainingData`.
+    readings
+        What an encoder says of each sentence, shape (n_sentences, n_readings); None without one.
     """
     firsts = np.cumsum([0, *(len(features.batch.answers) for features in batches)])
     sentences = SentenceCounts(
@@ -45,6 +48,7 @@ def count_labelled(
         is_headline=np.concatenate([f.batch.is_headline for f in batches]),
         n_answers=len(labels),
         documents=vocabulary.documents,
+        readings=readings,
     )
     marked = [
         f.batch.mark_sentences(

@@ -35,10 +35,11 @@ def explain_text(
     -------
     mapping
         The call's fields, and: `intercept`; `sentences` (in order of place: quote, what it adds, and
-        `relevance`, the weight it is read with); `cues` and `words` (strongest first: what it adds,
-        features, quote, and place in the record), `rest` (number and weight of the weaker words), `total`.
-        ``intercept + sentences = intercept + cues + words + rest = total``, the log-odds of the stance over
-        the mean of all stances.
+        `relevance`, the weight its words and cues are read with, and `reading`, what of it the encoder
+        adds, None without one); `cues` and `words` (strongest first: what it adds, features, quote, and
+        place in the record), `rest` (number and weight of the weaker words), `total`.
+        ``intercept + sentences = intercept + readings + cues + words + rest = total``, the log-odds of the
+        stance over the mean of all stances.
     """
     from pipeline.preprocess import parse_answers
 
@@ -55,18 +56,25 @@ def _explain_answer(model: StanceModel, batch: ParsedBatch) -> Row:
     (call,) = call_explained(model, explanation)
     marks = _sum_by_place(explanation)
     shown, rest = marks[:MAX_EXPLAINED_WORDS], marks[MAX_EXPLAINED_WORDS:]
-    sentences = zip(explanation.sentence_weights().tolist(), explanation.relevance.tolist(), strict=True)
+    has_encoder = model.encoder is not None
+    columns = (explanation.sentence_weights(), explanation.relevance, explanation.readings)
+    sentences = zip(*(column.round(4).tolist() for column in columns), strict=True)
     return {
         **call.model_dump(mode="json"),
         "intercept": round(float(explanation.intercepts[0]), 4),
         "sentences": [
-            {**_quote(batch, *batch.sentence_range(n)), "weight": round(weight, 4), "relevance": round(relevance, 4)}
-            for n, (weight, relevance) in enumerate(sentences)
+            {
+                **_quote(batch, *batch.sentence_range(n)),
+                "weight": weight,
+                "relevance": relevance,
+                "reading": reading if has_encoder else None,
+            }
+            for n, (weight, relevance, reading) in enumerate(sentences)
         ],
         "cues": [_mark_row(batch, mark) for mark in shown if mark.document == "cues"],
         "words": [_mark_row(batch, mark) for mark in shown if mark.document == "words"],
         "rest": {"n": len(rest), "weight": round(sum(mark.weight for mark in rest), 4)},
-        "total": round(float(explanation.intercepts[0] + explanation.weights.sum()), 4),
+        "total": round(float(explanation.intercepts[0] + explanation.sentence_weights().sum()), 4),
     }
 
 

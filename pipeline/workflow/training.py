@@ -20,7 +20,7 @@ from pipeline.card import score_lines
 from pipeline.errors import BadInput, WrongUsage
 from pipeline.flat import Row
 from pipeline.lexicon import default_lexicon_text, parse_lexicon
-from pipeline.manifest import ClassifierConfig, ModelFolder, hash_answer
+from pipeline.manifest import ENCODER, ClassifierConfig, ModelFolder, hash_answer
 from pipeline.schema import (
     AnswerRecord,
     LabelScheme,
@@ -29,9 +29,12 @@ from pipeline.schema import (
 )
 from pipeline.workflow.classifying import Classifier
 from pipeline.workflow.intake import Intake, Say
+from pipeline.workflow.models import open_model
 from pipeline.workflow.scheme import default_scheme
 
 if TYPE_CHECKING:
+    from pipeline.encoder import Encoder, KnownReadings
+    from pipeline.estimator import Floats
     from pipeline.evaluate import CrossValidation
     from pipeline.features import Features, Vocabulary
     from pipeline.fitting import TrainingData
@@ -214,12 +217,56 @@ def _infer_scheme(labels: Sequence[str]) -> LabelScheme:
     return LabelScheme.from_labels("labels of the data", sorted(found))
 
 
+@dataclass(frozen=True)
+class EncoderSource:
+    """An encoder that a new model is to read with.
+
+    Attributes
+    ----------
+    name
+        Full name of the model it was taken from.
+    encoder
+        The encoder.
+    known
+        What it says of the answers it was tuned on, read by one that had not seen them.
+    files
+        Its files, by name.
+    """
+
+    name: str
+    encoder: Encoder
+    known: KnownReadings
+    files: Mapping[str, bytes]
+
+
+def open_encoder(name: str) -> EncoderSource:
+    """Load the encoder of a model.
+
+    Raises
+    ------
+    ModelError
+        When there is no such model, or it is damaged.
+    WrongUsage
+        When it reads without an encoder.
+    """
+    from pipeline.encoder import load_encoder, load_readings
+
+    folder = open_model(name)
+    if not folder.has_encoder:
+        raise WrongUsage(f"--encoder {name}: that model has none: name another model, or none for words and cues alone")
+    encoder = load_encoder(folder.path)
+    known = load_readings(folder.path, len(encoder.labels))
+    files = {name: (folder.path / name).read_bytes() for name in ENCODER}
+    return EncoderSource(folder.full_name, encoder, known, files)
+
+
 def train_model(
     data: LabelledData,
     folder: Path,
     config: ClassifierConfig,
     *,
     say: Say,
+    encoder: EncoderSource | None = None,
     n_folds: int = 5,
     target_accuracy: float = 0.75,
     with_curves: bool = False,
@@ -236,6 +283,8 @@ def train_model(
         What to fit with.
     say
         Where progress goes.
+    encoder
+        What reads the answers beside their words and cues; None for a model without.
     n_folds
         Folds of the cross-validation.
     target_accuracy
@@ -258,7 +307,8 @@ def train_model(
     parser = AnswerParser(parse_lexicon(lexicon_text, "cues.toml"))
     features = featurise(data.answers, parser, with_pieces=config.piece_weight > 0)
     vocabulary = build_vocabulary(features, config.min_answers)
-    training = count_labelled(features, vocabulary, data.labels, data.questions, data.weights)
+    readings = None if encoder is None else _read_to_learn(encoder, features, say)
+    training = count_labelled(features, vocabulary, data.labels, data.questions, data.weights, readings)
     validation = cross_validate(training, data.scheme, config, n_folds=n_folds)
     say(f"scored over {validation.n_folds} folds, by {validation.grouped_by}")
     threshold = choose_abstention(validation.posteriors, data.labels, data.scheme, target_accuracy)
@@ -276,6 +326,7 @@ def train_model(
             "sources": sorted({Path(a.source.file).name for a in data.answers}),
             "source_weights": dict(data.source_weights),
             "digest": data.digest(),
+            "encoder": None if encoder is None else encoder.name,
         },
         scores=scores.to_row()
         | score_abstention(
@@ -285,7 +336,19 @@ def train_model(
         | {"curves": _measure_curves(data, training, validation, config, say, n_folds if with_curves else None)}
         | {"grouped_by": validation.grouped_by, "n_folds": validation.n_folds},
         answers=data.answers,
+        encoder=None if encoder is None else encoder.files,
     )
+
+
+def _read_to_learn(source: EncoderSource, features: Sequence[Features], say: Say) -> Floats:
+    from pipeline.encoder import read_unseen
+
+    n_answers = sum(len(part.batch.answers) for part in features)
+    say(f"the encoder of {source.name} reads {n_answers} answers, but for those it was tuned on: some 30 a second")
+    readings, n_known = read_unseen(source.encoder, source.known, (part.batch for part in features))
+    if n_known:
+        say(f"{n_known} answers, which it was tuned on, have been read by encoders that did not see their questions")
+    return readings
 
 
 def _measure_curves(
@@ -324,6 +387,7 @@ def _measure_curves(
 def evaluate_model(data: LabelledData, classifier: Classifier, *, say: Say) -> Row:
     """Score a model on labelled answers, and warn of those it was trained on."""
     from pipeline.classify import choose_evidence, choose_stances
+    from pipeline.encoder import read_batch
     from pipeline.estimator import predict_posteriors
     from pipeline.evaluate import score_abstention, score_evidence, score_posteriors
     from pipeline.training import count_labelled, featurise
@@ -336,7 +400,8 @@ def evaluate_model(data: LabelledData, classifier: Classifier, *, say: Say) -> R
             f"warning: {n_seen} of {len(data.answers)} answers were in the model's training data: the scores flatter it"
         )
     features = featurise(data.answers, classifier.parser, with_pieces=model.config.piece_weight > 0)
-    scored = count_labelled(features, model.vocabulary, data.labels, data.questions, data.weights)
+    readings = None if model.encoder is None else np.concatenate([read_batch(model.encoder, f.batch) for f in features])
+    scored = count_labelled(features, model.vocabulary, data.labels, data.questions, data.weights, readings)
     posteriors = predict_posteriors(model.estimator, scored.sentences, model.scheme)
     stances, _ = choose_stances(posteriors, model.scheme)
     strengths = model.estimator.weigh_features(scored.sentences, stances)

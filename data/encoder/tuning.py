@@ -1,0 +1,149 @@
+"""Tuning: labelled answers in, a network that tells their stance out."""
+
+from __future__ import annotations
+
+import math
+import random
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from data.encoder.network import Base, Network
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to tune.
+
+    Attributes
+    ----------
+    n_epochs, batch_size
+        How often every answer is seen, and how many at once.
+    rate, head_rate
+        Highest learning rate of the published weights and of the new ones; it rises for a tenth of the
+        steps and then falls to nothing.
+    smoothing
+        Share of a label's mass that is spread over all.
+    evidence_weight
+        How far it counts that the words weighed most are those of the marked evidence.
+    seed
+        Of the order of the answers and of what is dropped out.
+    """
+
+    n_epochs: int = 4
+    batch_size: int = 16
+    rate: float = 2e-4
+    head_rate: float = 1e-3
+    smoothing: float = 0.05
+    evidence_weight: float = 0.2
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Example:
+    """One labelled answer, cut into pieces.
+
+    Attributes
+    ----------
+    numbers, first
+        As `pipeline.encoder.Encoder.cut` gives them.
+    is_evidence
+        Whether each piece of the answer stands in a sentence that readers marked.
+    label
+        Its number.
+    weight
+        How much it counts.
+    """
+
+    numbers: Sequence[int]
+    first: int
+    is_evidence: Sequence[bool]
+    label: int
+    weight: float
+
+
+def tune(base: Base, n_labels: int, examples: Sequence[Example], settings: Settings) -> Network:
+    """Tune a network on some answers."""
+    torch.manual_seed(settings.seed)
+    shuffled = random.Random(settings.seed)  # noqa: S311
+    network = Network(base, n_labels)
+    published = [p for name, p in network.named_parameters() if name.startswith("bert.") and p.requires_grad]
+    new = [p for name, p in network.named_parameters() if not name.startswith("bert.")]
+    optimizer = torch.optim.AdamW(
+        [{"params": published, "lr": settings.rate}, {"params": new, "lr": settings.head_rate}], weight_decay=0.01
+    )
+    n_steps = math.ceil(len(examples) / settings.batch_size) * settings.n_epochs
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: min((step + 1) / (0.1 * n_steps), max(0.0, (n_steps - step) / (0.9 * n_steps)))
+    )
+    mean_weight = float(np.mean([example.weight for example in examples]))
+    started, n_done = time.monotonic(), 0
+    network.train()
+    for _ in range(settings.n_epochs):
+        for rows in _cut_batches(examples, settings.batch_size, shuffled):
+            batch = _Batch.of([examples[row] for row in rows])
+            optimizer.zero_grad()
+            loss = _measure_loss(network, batch, settings) / mean_weight
+            loss.backward()
+            nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+            optimizer.step()
+            schedule.step()
+            n_done += 1
+            if n_done % 200 == 0:
+                spent = time.monotonic() - started
+                sys.stderr.write(f"step {n_done} of {n_steps}, {spent / 60:.0f} min, loss {loss.item():.2f}\n")
+    network.eval()
+    return network
+
+
+@dataclass(frozen=True)
+class _Batch:
+    inputs: tuple[Tensor, Tensor, Tensor, Tensor]
+    is_evidence: Tensor
+    labels: Tensor
+    weights: Tensor
+
+    @classmethod
+    def of(cls, examples: Sequence[Example]) -> _Batch:
+        shape = (len(examples), max(len(example.numbers) for example in examples))
+        numbers = torch.zeros(shape, dtype=torch.long)
+        segments = torch.zeros(shape, dtype=torch.long)
+        is_piece = torch.zeros(shape, dtype=torch.long)
+        is_answer = torch.zeros(shape, dtype=torch.bool)
+        is_evidence = torch.zeros(shape, dtype=torch.bool)
+        for row, example in enumerate(examples):
+            n, first = len(example.numbers), example.first
+            numbers[row, :n] = torch.tensor(example.numbers)
+            segments[row, first:n] = 1
+            is_piece[row, :n] = 1
+            is_answer[row, first : n - 1] = True
+            is_evidence[row, first : n - 1] = torch.tensor(example.is_evidence, dtype=torch.bool)
+        labels = torch.tensor([example.label for example in examples])
+        weights = torch.tensor([example.weight for example in examples])
+        return cls((numbers, segments, is_piece, is_answer), is_evidence, labels, weights)
+
+
+def _measure_loss(network: Network, batch: _Batch, settings: Settings) -> Tensor:
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        logits, shares = network(*batch.inputs)
+    losses = nn.functional.cross_entropy(logits, batch.labels, reduction="none", label_smoothing=settings.smoothing)
+    on_evidence = (shares * batch.is_evidence).sum(dim=1).clamp(min=1e-4)
+    losses = losses - settings.evidence_weight * on_evidence.log() * batch.is_evidence.any(dim=1)
+    return (losses * batch.weights).mean()
+
+
+def _cut_batches(examples: Sequence[Example], size: int, shuffled: random.Random) -> list[list[int]]:
+    """Cut into batches of answers about as long as each other: less is filled up."""
+    rows = list(range(len(examples)))
+    shuffled.shuffle(rows)
+    batches: list[list[int]] = []
+    for start in range(0, len(rows), size * 50):
+        part = sorted(rows[start : start + size * 50], key=lambda row: len(examples[row].numbers))
+        batches += [part[place : place + size] for place in range(0, len(part), size)]
+    shuffled.shuffle(batches)
+    return batches

@@ -1,0 +1,28 @@
+"""The encoder: a small transformer that reads an answer beside what is asked.
+
+It was tuned on labelled answers, from a published model of English (`data/encoder` holds what tunes it).
+What it makes of an answer is a weighted sum over the answer's words, so that what each sentence adds is exact.
+"""
+
+from pipeline.encoder.files import dump_encoder, dump_readings, load_encoder, load_readings, read_encoder
+from pipeline.encoder.network import Encoder, Layer, Norm, Quantised, cut_answer
+from pipeline.encoder.pieces import WordPieces
+from pipeline.encoder.reading import KnownReadings, hash_asked, read_batch, read_unseen
+
+__all__ = [
+    "Encoder",
+    "KnownReadings",
+    "Layer",
+    "Norm",
+    "Quantised",
+    "WordPieces",
+    "cut_answer",
+    "dump_encoder",
+    "dump_readings",
+    "hash_asked",
+    "load_encoder",
+    "load_readings",
+    "read_batch",
+    "read_encoder",
+    "read_unseen",
+]

@@ -1,0 +1,113 @@
+"""What an encoder says of each sentence of parsed answers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
+
+from pipeline.encoder.network import Encoder
+from pipeline.preprocess import ParsedBatch
+from pipeline.preprocess.clean import clean_text
+from pipeline.schema import Asked
+
+Floats = NDArray[np.float64]
+
+READING_UNITS = 1000
+"""Readings are whole thousandths: what a processor rounds otherwise is far smaller."""
+
+
+def read_batch(encoder: Encoder, batch: ParsedBatch, rows: Sequence[int] | None = None) -> Floats:
+    """Read the answers of a batch, each by itself: what is read beside it changes no digit.
+
+    Parameters
+    ----------
+    encoder
+        What reads.
+    batch
+        Parsed answers.
+    rows
+        Which of them to read; None for all.
+
+    Returns
+    -------
+    ndarray
+        What each sentence adds for each label, shape (n_sentences, n_labels), in thousandths; 0 for the
+        sentences of answers that are not read.
+    """
+    readings = np.zeros((len(batch.zones), len(encoder.labels)))
+    borders = np.searchsorted(batch.sentence_answers, np.arange(len(batch.answers) + 1)).tolist()
+    sentence_starts = batch.sentence_ranges[:, 0]
+    # One thread, so that sums are made in one order whatever the machine has.
+    with _thread_pools().limit(limits=1, user_api="blas"):
+        for row in range(len(batch.answers)) if rows is None else rows:
+            first, last = borders[row : row + 2]
+            answer = batch.answers[row]
+            proposition = clean_text(answer.proposition) if answer.proposition else None
+            starts, added = encoder.read(proposition, clean_text(answer.question), batch.sources[row].text)
+            sentences = np.searchsorted(sentence_starts[first:last], starts, side="right") - 1
+            np.add.at(readings[first:last], sentences, added)
+    rounded: Floats = np.rint(readings * READING_UNITS) / READING_UNITS
+    return rounded
+
+
+@cache
+def _thread_pools() -> ThreadpoolController:
+    """Return the libraries that NumPy calculates with: to look for them takes longer than to read an answer."""
+    return ThreadpoolController()
+
+
+@dataclass(frozen=True)
+class KnownReadings:
+    """Readings of the answers that an encoder was tuned on, each by one that saw no answer to its question.
+
+    What an encoder says of an answer it was tuned on is better than what it will say of others: a regression
+    that learnt from it would trust it too far.
+
+    Attributes
+    ----------
+    by_answer
+        By `hash_asked`: what each sentence adds for each label, shape (n_sentences, n_labels).
+    """
+
+    by_answer: Mapping[int, Floats]
+
+    def find(self, answer: Asked, n_sentences: int) -> Floats | None:
+        """Return the reading of an answer, if it is known and its text has as many sentences as then."""
+        found = self.by_answer.get(hash_asked(answer))
+        return found if found is not None and len(found) == n_sentences else None
+
+
+def hash_asked(answer: Asked) -> int:
+    """Hash what an encoder reads: question, proposition, headline and text; spacing and case do not count."""
+    parts = (answer.question, answer.proposition or "", answer.headline or "", answer.text)
+    joined = "\x1f".join(" ".join(part.casefold().split()) for part in parts)
+    return int.from_bytes(hashlib.sha256(joined.encode()).digest()[:8], "little")
+
+
+def read_unseen(encoder: Encoder, known: KnownReadings, batches: Iterable[ParsedBatch]) -> tuple[Floats, int]:
+    """Read labelled answers to learn from or to score on, as an encoder that had not seen them would.
+
+    Returns
+    -------
+    readings
+        Of all batches' sentences, as in `read_batch`.
+    n_known
+        Of how many answers the reading was known.
+    """
+    parts, n_known = [], 0
+    for batch in batches:
+        borders = np.searchsorted(batch.sentence_answers, np.arange(len(batch.answers) + 1)).tolist()
+        found = [known.find(answer, borders[row + 1] - borders[row]) for row, answer in enumerate(batch.answers)]
+        readings = read_batch(encoder, batch, [row for row, reading in enumerate(found) if reading is None])
+        for row, reading in enumerate(found):
+            if reading is not None:
+                readings[borders[row] : borders[row + 1]] = reading
+                n_known += 1
+        parts.append(readings)
+    return np.concatenate(parts), n_known
