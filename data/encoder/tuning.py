@@ -35,7 +35,7 @@ class Settings:
         Of the order of the answers and of what is dropped out.
     """
 
-    n_epochs: int = 4
+    n_epochs: int = 3
     batch_size: int = 16
     rate: float = 2e-4
     head_rate: float = 1e-3

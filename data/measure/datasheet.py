@@ -20,6 +20,8 @@ from pipeline.workflow.scheme import default_scheme
 WRITTEN = "corpus"
 READINGS = "labels/corpus_readings.csv"
 COLLECTED = "labels/medical_qa.csv"
+GENERAL = "general"
+GENERAL_READINGS = "labels/general_readings.csv"
 _MARK = re.compile(r"(<!-- measured: ([a-z]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -81,15 +83,17 @@ def measure_datasheet(folder: Path, texts: str) -> dict[str, str]:
     """
     scheme = default_scheme()
     written, collected = read_part(folder / WRITTEN), read_part(folder / COLLECTED, texts)
+    general = read_part(folder / GENERAL)
     real = read_part(Path(texts))
     return {
-        "labels": render_labels(written, collected, scheme),
+        "labels": render_labels(written, collected, general, scheme),
         "groups": render_counts("group", (field_of(a, "group") for a in written)),
+        "fields": render_counts("field", (field_of(a, "group") for a in general)),
         "phenomena": render_phenomena(written),
         "agreement": render_agreement(folder, scheme),
         "disagreements": render_disagreements(folder, scheme),
-        "repetition": render_repetition(written, real),
-        "probes": render_probes({"part one": written, "part two": collected}),
+        "repetition": render_repetition(written, general, real),
+        "probes": render_probes({"part one": written, "part two": collected, "part three": general}),
     }
 
 
@@ -119,15 +123,31 @@ def render_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
 
 
-def render_labels(written: Sequence[AnswerRecord], collected: Sequence[AnswerRecord], scheme: LabelScheme) -> str:
+def render_labels(
+    written: Sequence[AnswerRecord],
+    collected: Sequence[AnswerRecord],
+    general: Sequence[AnswerRecord],
+    scheme: LabelScheme,
+) -> str:
     """Render how many answers of each part have each label."""
-    one, two = (Counter(field_of(a, "label") for a in part) for part in (written, collected))
-    explicit = Counter(field_of(a, "label") for a in collected if field_of(a, "explicit") == "true")
-    rows = [[f"`{name}`", one[name], two[name], explicit[name]] for name in scheme.names]
-    rows.append(["all", one.total(), two.total(), explicit.total()])
-    rows.append(["questions", *(len({a.question_id for a in part}) for part in (written, collected)), ""])
-    rows[-1][3] = len({a.question_id for a in collected if field_of(a, "explicit") == "true"})
-    return render_table(["label", "part one", "part two", "of these the ask explicit"], rows)
+    parts = {
+        "part one": written,
+        "part two": collected,
+        "of these the ask explicit": [a for a in collected if field_of(a, "explicit") == "true"],
+        "part three": [a for a in general if not is_further(a)],
+        "part three, further propositions": [a for a in general if is_further(a)],
+    }
+    counts = [Counter(field_of(a, "label") for a in part) for part in parts.values()]
+    rows: list[list[object]] = [[f"`{name}`", *(count[name] for count in counts)] for name in scheme.names]
+    rows.append(["all", *(count.total() for count in counts)])
+    rows.append(["questions", *(len({a.question_id for a in part}) for part in parts.values())])
+    rows[-1][-1] = len({a.question for a in general if is_further(a)})
+    return render_table(["label", *parts], rows)
+
+
+def is_further(answer: AnswerRecord) -> bool:
+    """Say whether an answer of part three is labelled on a second proposition."""
+    return answer.answer_id.endswith("-b")
 
 
 def render_counts(what: str, values: Iterable[str]) -> str:
@@ -148,6 +168,7 @@ def render_agreement(folder: Path, scheme: LabelScheme) -> str:
         "part one": read_readings(folder / READINGS),
         "part one, third reader": read_readings(folder / READINGS, "third_label"),
         "part two": read_readings(folder / COLLECTED),
+        "part three": read_readings(folder / GENERAL_READINGS),
     }
     figures = {name: _agreement(readings, scheme) for name, readings in pairs.items()}
     rows: list[list[object]] = [["answers read twice", *(f"{a.n_answers:,}" for a in figures.values())]]
@@ -169,22 +190,27 @@ def _agreement(readings: Sequence[Reading], scheme: LabelScheme) -> Agreement:
 
 
 def render_disagreements(folder: Path, scheme: LabelScheme) -> str:
-    """Render what the first reader's labels became with the second, both parts together."""
-    readings = [*read_readings(folder / READINGS), *read_readings(folder / COLLECTED)]
+    """Render what the first reader's labels became with the second, all parts together."""
+    readings = [r for table in (READINGS, COLLECTED, GENERAL_READINGS) for r in read_readings(folder / table)]
     counts = Counter((r.first, r.second) for r in readings)
     rows = [[f"`{one}`", *(counts[one, two] for two in scheme.names)] for one in scheme.names]
     return render_table(["first reader \\ second reader", *(f"`{name}`" for name in scheme.names)], rows)
 
 
-def render_repetition(written: Sequence[AnswerRecord], real: Sequence[AnswerRecord]) -> str:
+def render_repetition(
+    written: Sequence[AnswerRecord], general: Sequence[AnswerRecord], real: Sequence[AnswerRecord]
+) -> str:
     """Render how repetitive the written answers are, beside as many words of real ones.
 
-    Of a contrast pair, whose answers are alike by design, only the first counts.
+    Of a contrast pair, whose answers are alike by design, only the first counts, and an answer labelled on two
+    propositions once.
     """
     one = measure_repetition(texts_without_twins(written))
+    three = measure_repetition([a.text for a in general if not is_further(a)])
     figures = {
         "part one, a pair counted once": one,
-        "real answers, as many words": measure_repetition(sample_texts(real, one.n_words)),
+        "part three": three,
+        "real answers, as many words as part one": measure_repetition(sample_texts(real, one.n_words)),
         "real answers, all": measure_repetition([a.text for a in real]),
     }
     return render_table(
