@@ -607,7 +607,9 @@ def models_list(as_json: AsJson = False) -> None:
 
 @models_app.command("show")
 def models_show(
-    name: Annotated[str, typer.Argument(metavar="MODEL", help="An installed model's name or a model folder.")] = "none",
+    name: Annotated[
+        str, typer.Argument(metavar="MODEL", help="An installed model's name or a model folder.")
+    ] = "default",
     as_json: AsJson = False,
 ) -> None:
     """Print a model's card, or with --json its manifest.

@@ -75,7 +75,9 @@ def tune(base: Base, n_labels: int, examples: Sequence[Example], settings: Setti
     published = [p for name, p in network.named_parameters() if name.startswith("bert.") and p.requires_grad]
     new = [p for name, p in network.named_parameters() if not name.startswith("bert.")]
     optimizer = torch.optim.AdamW(
-        [{"params": published, "lr": settings.rate}, {"params": new, "lr": settings.head_rate}], weight_decay=0.01
+        [{"params": published, "lr": settings.rate}, {"params": new, "lr": settings.head_rate}],
+        weight_decay=0.01,
+        fused=True,
     )
     n_steps = math.ceil(len(examples) / settings.batch_size) * settings.n_epochs
     schedule = torch.optim.lr_scheduler.LambdaLR(

@@ -18,6 +18,8 @@ from pipeline.folders import flush_folder
 
 RUN_SUFFIX = ".run"
 _PLAN, _NEW_PLAN, _LOCK = "run.json", "run.json.new", "lock"
+"""The second is a plan that is not yet, or no longer, in force: where its shards would be, nothing is to be left."""
+
 _PLACE = "shards_in"
 """What the plan says of where the shards are, where that is not its own folder."""
 
@@ -64,7 +66,7 @@ class RunFolder:
         """Delete it: the run has ended, or is not worth taking up again."""
         empty(self.store)
         # Before the mark: cut off here, there is no run whose shards are missing.
-        (self.path / _PLAN).unlink(missing_ok=True)
+        _repeal_plan(self.path)
         remove(self.store)
         # The lock goes last: cut off here, too, the folder is one of a run.
         with suppress(FileNotFoundError):
@@ -130,15 +132,18 @@ def open_run(
             yield RunFolder(path, kept_in, kept, is_repeatable, done)
             return
         # Before the mark, as in `RunFolder.delete`.
-        (path / _PLAN).unlink(missing_ok=True)
+        _repeal_plan(path)
+        _clear_repealed(path)
         clear(kept)
         own = str(path) if place is None else own_part(place)
+        _draw_up_plan(path, plan if place is None else {**plan, _PLACE: own})
         run = RunFolder(path, own, open_store(own), is_repeatable, {})
         try:
             if place is not None:
-                # A store that does not answer says so before there is a plan.
+                # A store that does not answer says so before the plan is in force.
                 mark(run.store)
-            _write_plan(path, plan if place is None else {**plan, _PLACE: own})
+            (path / _NEW_PLAN).replace(path / _PLAN)
+            flush_folder(path)
         except BaseException:
             # The plan may have its name already, and waits for the disk.
             with suppress(MedstanceError, OSError):
@@ -209,15 +214,26 @@ def _read_plan(path: Path) -> dict[str, Any] | None:
         raise BadInput(str(path / _PLAN), "is damaged: delete the folder to begin anew") from error
 
 
-def _write_plan(path: Path, plan: Mapping[str, Any]) -> None:
-    new = path / _NEW_PLAN
-    with new.open("w", encoding="utf-8") as file:
+def _draw_up_plan(path: Path, plan: Mapping[str, Any]) -> None:
+    """Write a plan that is not yet in force: cut off here, the next run knows where one was begun."""
+    with (path / _NEW_PLAN).open("w", encoding="utf-8") as file:
         # A file's name may hold what is no UTF-8.
         json.dump(plan, file, indent=2)
         file.flush()
         os.fsync(file.fileno())
-    new.replace(path / _PLAN)
-    flush_folder(path)
+
+
+def _repeal_plan(path: Path) -> None:
+    with suppress(FileNotFoundError):
+        (path / _PLAN).replace(path / _NEW_PLAN)
+
+
+def _clear_repealed(path: Path) -> None:
+    """Leave nothing where the shards of a plan that is not in force were to be, if the place answers."""
+    with suppress(OSError, ValueError, TypeError, MedstanceError):
+        place = dict(json.loads((path / _NEW_PLAN).read_text(encoding="utf-8"))).get(_PLACE)
+        if isinstance(place, str):
+            clear(open_store(place, is_new=False))
 
 
 def hash_file(path: Path) -> str:

@@ -268,9 +268,10 @@ def render_explanation(explanation: Mapping[str, Any], *, width: int = 100, colo
     console.print(_text(f"What moved it, as log-odds of '{stance}' over the mean of all stances:"))
     console.print(_text(f"  {explanation['intercept']:+.3f}  before any word is read"))
     for sentence in explanation["sentences"]:
-        counts = f"words and cues count {percent(sentence['relevance'])}"
-        if sentence["reading"] is not None:
-            counts += f"; {sentence['reading']:+.3f} by the encoder's reading"
+        share, reading = percent(sentence["relevance"]), sentence["reading"]
+        counts = f"counts {share}"
+        if reading is not None:
+            counts = f"{reading:+.3f} as the encoder reads it; words and cues count {share}"
         console.print(_text(f'  {sentence["weight"]:+.3f}  "{_one_line(sentence["quote"], 300)}" ({counts})'))
     console.print(_text(f"  {explanation['total']:+.3f}  in all"))
     console.print()
@@ -278,7 +279,7 @@ def render_explanation(explanation: Mapping[str, Any], *, width: int = 100, colo
     console.print(_text(f"  {explanation['intercept']:+.3f}  before any word is read"))
     readings = [sentence["reading"] for sentence in explanation["sentences"] if sentence["reading"] is not None]
     if readings:
-        console.print(_text(f"  {sum(readings):+.3f}  the encoder's reading of the sentences, see above"))
+        console.print(_text(f"  {sum(readings):+.3f}  as the encoder reads the sentences"))
     for part in sorted([*explanation["cues"], *explanation["words"]], key=lambda part: -abs(part["weight"])):
         console.print(_text(f"  {part['weight']:+.3f}  {part['quote']!r} ({', '.join(part['features'])})"))
     rest = explanation["rest"]

@@ -20,7 +20,7 @@ from pipeline.card import score_lines
 from pipeline.errors import BadInput, WrongUsage
 from pipeline.flat import Row
 from pipeline.lexicon import default_lexicon_text, parse_lexicon
-from pipeline.manifest import ENCODER, ClassifierConfig, ModelFolder, hash_answer
+from pipeline.manifest import ENCODER, ENCODER_LAYERS, MANIFEST, ClassifierConfig, ModelFolder, hash_answer
 from pipeline.schema import (
     AnswerRecord,
     LabelScheme,
@@ -240,7 +240,7 @@ class EncoderSource:
 
 
 def open_encoder(name: str) -> EncoderSource:
-    """Load the encoder of a model.
+    """Load the encoder of a model, or one that was just tuned and has no model yet.
 
     Raises
     ------
@@ -251,13 +251,16 @@ def open_encoder(name: str) -> EncoderSource:
     """
     from pipeline.encoder import load_encoder, load_readings
 
-    folder = open_model(name)
-    if not folder.has_encoder:
-        raise WrongUsage(f"--encoder {name}: that model has none: name another model, or none for words and cues alone")
-    encoder = load_encoder(folder.path)
-    known = load_readings(folder.path, len(encoder.labels))
-    files = {name: (folder.path / name).read_bytes() for name in ENCODER}
-    return EncoderSource(folder.full_name, encoder, known, files)
+    path, full_name = Path(name), Path(name).name
+    if not (path / ENCODER_LAYERS).is_file() or (path / MANIFEST).is_file():
+        folder = open_model(name)
+        if not folder.has_encoder:
+            reason = "that model has none: name another model, or none for words and cues alone"
+            raise WrongUsage(f"--encoder {name}: {reason}")
+        path, full_name = folder.path, folder.full_name
+    encoder = load_encoder(path)
+    known = load_readings(path, len(encoder.labels))
+    return EncoderSource(full_name, encoder, known, {file: (path / file).read_bytes() for file in ENCODER})
 
 
 def train_model(

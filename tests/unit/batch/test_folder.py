@@ -98,6 +98,19 @@ def test_a_run_that_was_cut_off_before_it_had_a_plan_is_begun_anew(tmp_path: Pat
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_run_that_was_cut_off_before_its_plan_was_in_force_leaves_nothing_in_its_place(tmp_path: Path) -> None:
+    output, place = tmp_path / "out.jsonl", tmp_path / "elsewhere"
+    with run(output, place=str(place)) as begun:
+        kept = json.loads((begun.path / "run.json").read_text(encoding="utf-8"))
+        # As a kill leaves it: the plan drawn up, its part of the place marked.
+        (begun.path / "run.json").replace(begun.path / "run.json.new")
+    assert Path(kept["shards_in"]).is_dir()
+    with run(output, place=str(place)) as again:
+        assert list(place.iterdir()) == [Path(again.place)]
+        again.delete()
+    assert list(place.iterdir()) == []
+
+
 def test_runs_of_one_name_on_two_machines_do_not_mix_in_a_place_that_they_share(tmp_path: Path) -> None:
     place = str(tmp_path / "place")
     with run(tmp_path / "out", place=place) as first:

@@ -542,8 +542,8 @@ def explain(**fields: Any) -> dict[str, Any]:
         "posteriors": {"cautiously_against": 0.61, "supportive": 0.39},
         "intercept": 0.1,
         "sentences": [
-            {"quote": "[b]not.", "weight": 0.5, "relevance": 0.874, **place},
-            {"quote": "Thank\n you", "weight": -0.2, "relevance": 0.03, **place},
+            {"quote": "[b]not.", "weight": 0.5, "relevance": 0.874, "reading": None, **place},
+            {"quote": "Thank\n you", "weight": -0.2, "relevance": 0.03, "reading": None, **place},
         ],
         "cues": [{"quote": "do it", "weight": -0.6, "features": ["urges@last"], **place}],
         "words": [{"quote": "[b]not", "weight": 0.5, "features": ["not", "<not"], **place}],
@@ -571,6 +571,18 @@ def test_an_explanation_shows_the_call_the_sentences_the_words_and_the_sum() -> 
         '+0.500  "[b]not." (text 0-7)',
     ):
         assert f"  {part}\n" in by_word
+
+
+def test_an_explanation_says_what_the_encoder_adds_by_sentence_and_in_all() -> None:
+    sentences = [
+        sentence | {"reading": reading} for sentence, reading in zip(explain()["sentences"], (0.3, -0.05), strict=True)
+    ]
+    by_sentence, by_word = render_explanation(explain(sentences=sentences), width=140).split(
+        "The same, by cue and word:"
+    )
+    assert '+0.500  "[b]not." (+0.300 as the encoder reads it; words and cues count 87 %)' in by_sentence
+    assert "  +0.250  as the encoder reads the sentences\n" in by_word
+    assert "encoder" not in render_explanation(explain())
 
 
 @pytest.mark.parametrize(
