@@ -40,7 +40,13 @@ from pipeline.schema import AnswerRecord, read_gold_evidence
 from pipeline.workflow.scheme import default_scheme
 
 N_FOLDS = 3
-WEIGHTS = {"corpus": 3.0, "general": 1.0, "labels/medical_qa.csv": 1.0, "labels/medical_qa_more.csv": 0.7}
+WEIGHTS = {
+    "corpus": 3.0,
+    "general": 1.0,
+    "labels/medical_qa.csv": 1.0,
+    "labels/medical_qa_more.csv": 0.7,
+    "labels/medical_qa_turned.csv": 0.8,
+}
 """How much an answer of each part of the labelled data counts."""
 
 

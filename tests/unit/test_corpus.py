@@ -64,6 +64,7 @@ OTHER_PHENOMENA = frozenset(
 )
 NEAR_DUPLICATE = 0.2
 FURTHER = "labels/medical_qa_more.csv"
+TURNED = "labels/medical_qa_turned.csv"
 LONGEST_CLAUSE = 40
 SHORT_CLAUSE = 30
 
@@ -283,6 +284,22 @@ def test_further_propositions_have_sound_rows_on_real_answers(checkout: Path, sc
         assert 2 <= len(row["proposition"].split()) <= 20, row
 
 
+def test_turned_propositions_have_sound_rows_two_for_each_answer_of_part_two(
+    checkout: Path, labels: list[dict[str, str]], scheme: LabelScheme
+) -> None:
+    rows = read_table(checkout / "data" / TURNED)
+    assert len({row["answer_id"] for row in rows}) == len(rows)
+    assert Counter(row["text_id"] for row in rows) == dict.fromkeys((row["text_id"] for row in labels), 2)
+    worded = defaultdict(set)
+    for row in rows:
+        assert row["label"] in scheme.names, row
+        assert row["answer_id"] in {f"{row['text_id']}-t1", f"{row['text_id']}-t2"}, row
+        assert re.fullmatch(r"[0-9a-f]{64}", row["text_sha256"]), row
+        assert 2 <= len(row["proposition"].split()) <= 20, row
+        worded[row["text_id"]].add(row["proposition"].casefold())
+    assert [name for name, found in worded.items() if len(found) < 2] == []
+
+
 # ---------------------------------------------------------------- against the real texts, where they are
 
 
@@ -296,7 +313,7 @@ def dev(shared: Path) -> list[AnswerRecord]:
     return read_part(shared / "corpora" / "dev_labelled.jsonl")
 
 
-@pytest.mark.parametrize("table", [COLLECTED, FURTHER])
+@pytest.mark.parametrize("table", [COLLECTED, FURTHER, TURNED])
 def test_every_label_on_a_real_answer_finds_its_text(shared: Path, checkout: Path, table: str) -> None:
     joined = read_part(checkout / "data" / table, str(shared / "corpora" / "medical_qa"))
     assert [a.answer_id for a in joined] == [row["answer_id"] for row in read_table(checkout / "data" / table)]
@@ -306,7 +323,7 @@ def test_no_question_or_answer_of_the_development_set_is_labelled(
     real: list[AnswerRecord], dev: list[AnswerRecord], checkout: Path
 ) -> None:
     by_id = {a.answer_id: a for a in real}
-    ids = {row["text_id"] for table in (COLLECTED, FURTHER) for row in read_table(checkout / "data" / table)}
+    ids = {row["text_id"] for table in (COLLECTED, FURTHER, TURNED) for row in read_table(checkout / "data" / table)}
     labelled = [by_id[text_id] for text_id in sorted(ids)]
     wordings = {" ".join(split_words(a.question)) for a in dev}
     assert [a.answer_id for a in labelled if " ".join(split_words(a.question)) in wordings] == []
