@@ -1,0 +1,148 @@
+"""A model that reads with an encoder is trained, saved, verified and explained like any other."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.cli import run
+from pipeline.encoder import KnownReadings, dump_encoder, dump_readings, hash_asked
+from pipeline.manifest import ENCODER, ENCODER_LAYERS, ENCODER_READINGS, MANIFEST
+from pipeline.schema import AnswerRecord
+from tests.tiny_encoder import LABELS, tiny_encoder
+
+YES = ("It is safe, do it.", "I would do it. Safe!", "Yes, it works and it is safe.", "I do it, the risk is nil.")
+NO = ("It is not safe.", "I would not do it.", "No. The risks are too many.", "Do not do it, it is not safe.")
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("encoder")
+    files = dump_encoder(tiny_encoder()) | {ENCODER_READINGS: dump_readings(KnownReadings({}), len(LABELS))}
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("labelled") / "answers.jsonl"
+    rows = [
+        {"question": f"Is treatment {n} safe?", "text": text, "label": label}
+        for n in range(12)
+        for label, texts in (("supportive", YES), ("against", NO))
+        for text in (texts[n % 4], texts[(n + 1) % 4])
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def trained(encoder: Path, labelled: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "reading"
+    assert run(["train", str(labelled), "-o", str(folder), "--encoder", str(encoder)]) == 0
+    return folder
+
+
+def test_its_folder_holds_the_encoder_byte_for_byte_and_is_intact(trained: Path, encoder: Path) -> None:
+    for name in ENCODER:
+        assert (trained / name).read_bytes() == (encoder / name).read_bytes()
+    manifest = json.loads((trained / MANIFEST).read_text(encoding="utf-8"))
+    assert manifest["training"]["encoder"] == encoder.name
+    assert run(["models", "verify", str(trained)]) == 0
+
+
+def test_training_again_gives_the_same_bytes(trained: Path, encoder: Path, labelled: Path, tmp_path: Path) -> None:
+    again = tmp_path / "reading"
+    assert run(["train", str(labelled), "-o", str(again), "--encoder", str(encoder)]) == 0
+    for file in trained.iterdir():
+        assert file.read_bytes() == (again / file.name).read_bytes(), file.name
+
+
+def test_another_model_is_trained_with_its_encoder(trained: Path, labelled: Path, tmp_path: Path) -> None:
+    assert run(["train", str(labelled), "-o", str(tmp_path / "next"), "--encoder", str(trained)]) == 0
+    assert (tmp_path / "next" / ENCODER_LAYERS).read_bytes() == (trained / ENCODER_LAYERS).read_bytes()
+    manifest = json.loads((tmp_path / "next" / MANIFEST).read_text(encoding="utf-8"))
+    assert manifest["training"]["encoder"].startswith("reading@")
+
+
+def calls(source: Path, model: Path, output: Path, *options: str) -> list[dict[str, Any]]:
+    assert run(["classify", str(source), "--model", str(model), "-o", str(output), *options]) == 0
+    return [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
+
+
+def test_what_is_read_beside_an_answer_changes_no_call(trained: Path, labelled: Path, tmp_path: Path) -> None:
+    together = calls(labelled, trained, tmp_path / "together.jsonl")
+    parallel = calls(labelled, trained, tmp_path / "parallel.jsonl", "--jobs", "2")
+    assert together == parallel
+    lines = labelled.read_text(encoding="utf-8").splitlines(keepends=True)
+    (tmp_path / "one.jsonl").write_text(lines[7], encoding="utf-8")
+    (alone,) = calls(tmp_path / "one.jsonl", trained, tmp_path / "alone.jsonl")
+    fields = ("stance", "posteriors", "confidence", "evidence")
+    assert [alone[name] for name in fields] == [together[7][name] for name in fields]
+
+
+def test_an_explanation_adds_up_with_what_the_encoder_adds(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = "The risks are not nil. It is safe, I would do it."
+    capsys.readouterr()
+    assert run(["explain", "--question", "Is it safe?", "--model", str(trained), "--json", text]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    readings = [sentence["reading"] for sentence in shown["sentences"]]
+    assert len(readings) == 2
+    assert any(readings)
+    by_sentence = shown["intercept"] + sum(sentence["weight"] for sentence in shown["sentences"])
+    parts = [part["weight"] for kind in ("cues", "words") for part in shown[kind]]
+    by_part = shown["intercept"] + sum(readings) + sum(parts) + shown["rest"]["weight"]
+    assert by_sentence == pytest.approx(shown["total"], abs=1e-3)
+    assert by_part == pytest.approx(shown["total"], abs=1e-3)
+
+
+def test_answers_the_encoder_was_tuned_on_are_learnt_from_as_others_read_them(
+    encoder: Path, labelled: Path, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [json.loads(line) for line in labelled.read_text(encoding="utf-8").splitlines()]
+    record = {"question_id": "q", "answer_id": "a", "position": 1, "source": {"file": "f", "locator": "l"}}
+    known = {}
+    for row in rows:
+        answer = AnswerRecord.model_validate(record | {name: row[name] for name in ("question", "text")})
+        n_sentences = row["text"].count(".") + row["text"].count("!")
+        known[hash_asked(answer)] = np.full((n_sentences, len(LABELS)), 0.001)
+    shutil.copytree(encoder, tmp_path / "knowing")
+    data = dump_readings(KnownReadings(known), len(LABELS))
+    (tmp_path / "knowing" / ENCODER_READINGS).write_bytes(data)
+    capsys.readouterr()
+    assert run(["train", str(labelled), "-o", str(tmp_path / "m"), "--encoder", str(tmp_path / "knowing")]) == 0
+    assert f"{len(rows)} answers, which it was tuned on" in capsys.readouterr().err
+    assert (tmp_path / "m" / "model.npz").read_bytes() != (trained / "model.npz").read_bytes()
+
+
+@pytest.mark.parametrize("name", ENCODER)
+def test_a_damaged_encoder_ends_in_one_line(
+    trained: Path, labelled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    shutil.copytree(trained, tmp_path / "m")
+    (tmp_path / "m" / name).write_bytes(b"x")
+    capsys.readouterr()
+    assert run(["classify", str(labelled), "--model", str(tmp_path / "m")]) == 4
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err.count("\n")) == ("", 1)
+    assert name in shown.err
+    (tmp_path / "m" / name).unlink()
+    assert run(["classify", str(labelled), "--model", str(tmp_path / "m")]) == 4
+
+
+def test_a_model_without_an_encoder_has_none_to_give(
+    labelled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain = tmp_path / "plain"
+    assert run(["train", str(labelled), "-o", str(plain), "--encoder", "none"]) == 0
+    assert not any((plain / name).exists() for name in ENCODER)
+    capsys.readouterr()
+    assert run(["train", str(labelled), "-o", str(tmp_path / "m"), "--encoder", str(plain)]) == 2
+    assert "that model has none" in capsys.readouterr().err
+    assert run(["train", str(labelled), "-o", str(tmp_path / "m"), "--encoder", str(tmp_path / "nowhere")]) == 4
