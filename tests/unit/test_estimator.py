@@ -47,16 +47,19 @@ def scheme_of(names: tuple[str, ...]) -> LabelScheme:
 def draw_sentences(seed: int, n_answers: int = 40) -> SentenceCounts:
     """Draw answers of none to four sentences, of which each has a few of the features once or more.
 
-    The first sentence of every other answer is a headline.
+    The first sentence of every other answer is a headline, and an encoder says something of all.
     """
     random = np.random.default_rng(seed)
     answers = np.repeat(np.arange(n_answers), random.integers(0, 5, size=n_answers))
     counts = random.poisson(0.3, size=(len(answers), N_FEATURES)).astype(np.float64)
     is_headline = (np.diff(answers, prepend=-1) > 0) & (answers % 2 == 0)
-    return SentenceCounts(csr_matrix(counts), answers, is_headline, n_answers, FEATURE_DOCUMENTS)
+    readings = random.normal(size=(len(answers), 4)).round(3)
+    return SentenceCounts(csr_matrix(counts), answers, is_headline, n_answers, FEATURE_DOCUMENTS, readings)
 
 
-def draw_data(seed: int = 0, labels: tuple[str, ...] = THREE, n_answers: int = 60) -> TrainingData:
+def draw_data(
+    seed: int = 0, labels: tuple[str, ...] = THREE, n_answers: int = 60, *, is_read: bool = False
+) -> TrainingData:
     """Draw labelled answers, three to a question, with marks on about a third of the sentences.
 
     A label has its own words, and these stand in the marked sentences alone.
@@ -69,8 +72,9 @@ def draw_data(seed: int = 0, labels: tuple[str, ...] = THREE, n_answers: int = 6
     counts[:, WORDS] = 0
     counts[is_evidence, WORDS[gold[sentences.answers[is_evidence]]]] = 1
     counts[~is_evidence, WORDS[-1]] = 1
+    readings = sentences.readings if is_read else None
     return TrainingData(
-        sentences=replace(sentences, counts=csr_matrix(counts)),
+        sentences=replace(sentences, counts=csr_matrix(counts), readings=readings),
         labels=np.array(labels)[gold],
         questions=np.array([f"q{k // 3}" for k in range(n_answers)]),
         is_evidence=is_evidence,
@@ -82,9 +86,14 @@ def unmarked(data: TrainingData) -> TrainingData:
     return replace(data, is_evidence=np.zeros_like(data.is_evidence))
 
 
-@pytest.fixture(scope="module", params=[TWO, THREE], ids=["two labels", "three labels"])
+@pytest.fixture(
+    scope="module",
+    params=[(TWO, False), (THREE, False), (TWO, True), (THREE, True)],
+    ids=["two labels", "three labels", "two labels and readings", "three labels and readings"],
+)
 def data(request: pytest.FixtureRequest) -> TrainingData:
-    return draw_data(labels=request.param)
+    labels, is_read = request.param
+    return draw_data(labels=labels, is_read=is_read)
 
 
 @pytest.fixture(scope="module")
@@ -329,6 +338,23 @@ def test_what_an_answer_adds_to_all_stances_sums_to_nothing(estimator: StanceEst
     sentences = draw_sentences(5)
     each = [estimator.weigh_features(sentences, [name] * sentences.n_answers) for name in estimator.stance.classes]
     np.testing.assert_allclose(np.sum(each, axis=0), 0, atol=1e-12)
+
+
+def test_an_encoder_is_trusted_as_far_as_it_is_right() -> None:
+    data = draw_data(labels=TWO, n_answers=200, is_read=True)
+    says = np.where(data.labels == "yes", 1.0, -1.0)[data.sentences.answers]
+    noise = np.random.default_rng(1).normal(size=(len(says), 2))
+    told = replace(data, sentences=replace(data.sentences, readings=np.column_stack([says, noise[:, 0]])))
+    silent = replace(data, sentences=replace(data.sentences, readings=noise))
+    for_yes, for_noise = (np.abs(_readings(d)) for d in (told, silent))
+    assert for_yes[0].max() > 3 * for_yes[1].max()
+    assert for_yes[0].max() > 3 * for_noise.max()
+
+
+def _readings(data: TrainingData) -> np.ndarray[Any, np.dtype[np.float64]]:
+    readings = fit_estimator(data, CONFIG).readings
+    assert readings is not None
+    return readings
 
 
 # ---------------------------------------------------------------- which sentences count
