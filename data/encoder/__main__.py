@@ -39,7 +39,7 @@ from pipeline.preprocess.clean import clean_text
 from pipeline.schema import AnswerRecord, read_gold_evidence
 from pipeline.workflow.scheme import default_scheme
 
-N_FOLDS = 3
+N_FOLDS = 2
 WEIGHTS = {
     "corpus": 3.0,
     "general": 1.0,

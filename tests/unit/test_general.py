@@ -53,7 +53,7 @@ def test_the_datasheet_says_how_many_questions_and_fields_there_are(
 ) -> None:
     twice = {row["question"] for row in rows if row["answer_id"].endswith("-b")}
     assert f"It has {len({row['question_id'] for row in main}):,} questions" in sheet
-    assert f"Of the answers of {len(twice)} questions" in sheet
+    assert f"Of the answers of {len(twice):,} questions" in sheet
     assert section_of(sheet, "fields") == render_counts("field", (row["group"] for row in rows))
 
 
