@@ -4,7 +4,8 @@
 
 Answers are cut into folds by question. For each fold an encoder is tuned on the others, and what it says of
 the fold's answers is kept: see `pipeline.encoder.KnownReadings`. Then the one to be used is tuned on all.
-What is done is kept in the folder, so that a run that was cut off goes on where it was.
+What is done is kept in the folder, so that a run that was cut off goes on where it was: when the labelled data has
+changed, name another.
 """
 
 from __future__ import annotations
@@ -29,13 +30,13 @@ from pipeline.encoder import (
     hash_asked,
     load_readings,
     read_batch,
+    texts_to_read,
 )
 from pipeline.estimator import Floats, Ints
 from pipeline.evaluate import group_questions, split_answers
 from pipeline.lexicon import default_lexicon_text, parse_lexicon
 from pipeline.manifest import ENCODER_READINGS
 from pipeline.preprocess import AnswerParser, ParsedBatch, parse_answers
-from pipeline.preprocess.clean import clean_text
 from pipeline.schema import AnswerRecord, read_gold_evidence
 from pipeline.workflow.scheme import default_scheme
 
@@ -105,17 +106,14 @@ def _build_examples(
         answers = [answer for answer in batch.answers if isinstance(answer, AnswerRecord)]
         marked = batch.mark_sentences([read_gold_evidence(answer) for answer in answers])
         for row, answer in enumerate(answers):
-            proposition = clean_text(answer.proposition) if answer.proposition else None
-            numbers, first, starts = cut_answer(
-                pieces, proposition, clean_text(answer.question), batch.sources[row].text
-            )
-            mine = np.flatnonzero(batch.sentence_answers == row)
-            sentence_of = np.searchsorted(batch.sentence_ranges[mine, 0], starts, side="right") - 1
+            numbers, first, starts = cut_answer(pieces, *texts_to_read(batch, row))
+            begin, end = batch.sentence_borders[row : row + 2]
+            sentence_of = begin + np.searchsorted(batch.sentence_ranges[begin:end, 0], starts, side="right") - 1
             examples.append(
                 Example(
                     numbers=numbers,
                     first=first,
-                    is_evidence=marked[mine[sentence_of]].tolist(),
+                    is_evidence=marked[sentence_of].tolist(),
                     label=labels.index(field_of(answer, "label")),
                     weight=weights[len(examples)],
                 )
@@ -132,7 +130,7 @@ def _read_some(encoder: Encoder, batches: Sequence[ParsedBatch], rows: Ints) -> 
     for batch in batches:
         wanted = np.flatnonzero(is_wanted[start : start + len(batch.answers)]).tolist()
         readings = read_batch(encoder, batch, wanted)
-        borders = np.searchsorted(batch.sentence_answers, np.arange(len(batch.answers) + 1))
+        borders = batch.sentence_borders
         found |= {hash_asked(batch.answers[row]): readings[borders[row] : borders[row + 1]] for row in wanted}
         start += len(batch.answers)
     return KnownReadings(found)

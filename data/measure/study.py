@@ -36,7 +36,7 @@ from pipeline.training import count_labelled, featurise
 from pipeline.workflow.scheme import default_scheme
 
 N_FOLDS = 3
-PARTS = {"corpus": 4.0, "general": 1.0, "labels/medical_qa.csv": 1.0, "labels/medical_qa_more.csv": 0.7}
+PARTS = {"corpus": 4.0, "labels/medical_qa.csv": 1.0, "labels/medical_qa_more.csv": 0.7}
 """What the default model is trained on, and how much an answer of each counts."""
 
 TFIDF = "TF-IDF (1-2 words) + logistic regression"

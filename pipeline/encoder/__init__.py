@@ -7,7 +7,7 @@ What it makes of an answer is a weighted sum over the answer's words, so that wh
 from pipeline.encoder.files import dump_encoder, dump_readings, load_encoder, load_readings, read_encoder
 from pipeline.encoder.network import Encoder, Layer, Norm, Quantised, cut_answer
 from pipeline.encoder.pieces import WordPieces
-from pipeline.encoder.reading import KnownReadings, hash_asked, read_batch, read_unseen
+from pipeline.encoder.reading import KnownReadings, hash_asked, read_batch, read_unseen, texts_to_read
 
 __all__ = [
     "Encoder",
@@ -25,4 +25,5 @@ __all__ = [
     "read_batch",
     "read_encoder",
     "read_unseen",
+    "texts_to_read",
 ]

@@ -22,6 +22,13 @@ READING_UNITS = 1000
 """Readings are whole thousandths: what a processor rounds otherwise is far smaller."""
 
 
+def texts_to_read(batch: ParsedBatch, row: int) -> tuple[str | None, str, str]:
+    """Return the clean proposition, if there is one, question and text of an answer: all that an encoder reads."""
+    answer = batch.answers[row]
+    proposition = clean_text(answer.proposition) if answer.proposition else None
+    return proposition, clean_text(answer.question), batch.sources[row].text
+
+
 def read_batch(encoder: Encoder, batch: ParsedBatch, rows: Sequence[int] | None = None) -> Floats:
     """Read the answers of a batch, each by itself: what is read beside it changes no digit.
 
@@ -41,15 +48,13 @@ def read_batch(encoder: Encoder, batch: ParsedBatch, rows: Sequence[int] | None 
         sentences of answers that are not read.
     """
     readings = np.zeros((len(batch.zones), len(encoder.labels)))
-    borders = np.searchsorted(batch.sentence_answers, np.arange(len(batch.answers) + 1)).tolist()
+    borders = batch.sentence_borders.tolist()
     sentence_starts = batch.sentence_ranges[:, 0]
     # One thread, so that sums are made in one order whatever the machine has.
     with _thread_pools().limit(limits=1, user_api="blas"):
         for row in range(len(batch.answers)) if rows is None else rows:
             first, last = borders[row : row + 2]
-            answer = batch.answers[row]
-            proposition = clean_text(answer.proposition) if answer.proposition else None
-            starts, added = encoder.read(proposition, clean_text(answer.question), batch.sources[row].text)
+            starts, added = encoder.read(*texts_to_read(batch, row))
             sentences = np.searchsorted(sentence_starts[first:last], starts, side="right") - 1
             np.add.at(readings[first:last], sentences, added)
     rounded: Floats = np.rint(readings * READING_UNITS) / READING_UNITS
@@ -102,7 +107,7 @@ def read_unseen(encoder: Encoder, known: KnownReadings, batches: Iterable[Parsed
     """
     parts, n_known = [], 0
     for batch in batches:
-        borders = np.searchsorted(batch.sentence_answers, np.arange(len(batch.answers) + 1)).tolist()
+        borders = batch.sentence_borders.tolist()
         found = [known.find(answer, borders[row + 1] - borders[row]) for row, answer in enumerate(batch.answers)]
         readings = read_batch(encoder, batch, [row for row, reading in enumerate(found) if reading is None])
         for row, reading in enumerate(found):

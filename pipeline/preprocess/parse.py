@@ -151,6 +151,11 @@ class ParsedBatch:
         return marked
 
     @cached_property
+    def sentence_borders(self) -> Ints:
+        """The first sentence of each answer, and the number of sentences; shape (n_answers + 1,)."""
+        return np.searchsorted(self.sentence_answers, np.arange(len(self.answers) + 1))
+
+    @cached_property
     def sentence_ranges(self) -> Ints:
         """Where each sentence stands in its composed text, in characters, half-open; shape (n_sentences, 2)."""
         firsts, lasts = self.sentence_starts[:-1], self.sentence_starts[1:] - 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -134,6 +135,21 @@ def test_a_damaged_encoder_ends_in_one_line(
     assert name in shown.err
     (tmp_path / "m" / name).unlink()
     assert run(["classify", str(labelled), "--model", str(tmp_path / "m")]) == 4
+
+
+def test_an_encoder_of_other_labels_than_the_model_learnt_from_is_not_trusted(
+    trained: Path, labelled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "m"
+    shutil.copytree(trained, folder)
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    for name, data in dump_encoder(tiny_encoder(labels=("no", "yes"))).items():
+        (folder / name).write_bytes(data)
+        manifest["files"][name] = hashlib.sha256(data).hexdigest()
+    (folder / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
+    capsys.readouterr()
+    assert run(["classify", str(labelled), "--model", str(folder)]) == 4
+    assert "weighs readings of another encoder" in capsys.readouterr().err
 
 
 def test_a_model_without_an_encoder_has_none_to_give(
