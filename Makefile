@@ -9,7 +9,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 # The real answers that the tables of data/labels are on: see data/README.md.
 TEXTS ?=
-COLLECTED := data/labels/medical_qa.csv data/labels/medical_qa_more.csv
+LABELLED := data/corpus data/labels/medical_qa.csv data/labels/medical_qa_more.csv
+FURTHER := data/general data/labels/medical_qa_turned.csv
+# What the default model reads with: its own encoder, or the folder that `python -m data.encoder` made.
+ENCODER ?= models/default
 # Sums are rounded otherwise on another number of threads or another kind of processor, and a coefficient's last
 # digit may differ: all processors that have AVX2 can calculate as a Haswell does.
 THREADS := OMP_NUM_THREADS=2 OPENBLAS_NUM_THREADS=2 OPENBLAS_CORETYPE=Haswell
@@ -55,12 +58,14 @@ format: $(VENV)/.dev ## Format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-model: $(VENV)/.runtime ## Train the default model again, the same bytes, with TEXTS=FOLDER
+model: $(VENV)/.runtime ## Train the shipped models again, the same bytes, with TEXTS=FOLDER
 ifeq ($(TEXTS),)
-	@echo 'No TEXTS=FOLDER named (see data/README.md): training on the written answers alone, which gives another model than the shipped one, in build/default'
-	@$(BIN)/stance train data/corpus -o build/default
+	@echo 'No TEXTS=FOLDER named (see data/README.md): training on the written answers alone, which gives other models than the shipped ones, in build'
+	@$(BIN)/stance train data/corpus --encoder none -o build/fast
+	@$(BIN)/stance train data/corpus data/general --encoder '$(ENCODER)' -o build/default
 else
-	@$(THREADS) $(BIN)/stance train data/corpus $(COLLECTED) --texts '$(TEXTS)' $(WEIGHTS) --curves -o models/default
+	@$(THREADS) $(BIN)/stance train $(LABELLED) --texts '$(TEXTS)' $(WEIGHTS) --encoder none --curves -o models/fast
+	@$(THREADS) $(BIN)/stance train $(LABELLED) $(FURTHER) --texts '$(TEXTS)' $(WEIGHTS) --encoder '$(ENCODER)' --curves -o models/default
 endif
 
 datasheet: $(VENV)/.dev ## Measure the tables of data/README.md again; needs TEXTS=FOLDER

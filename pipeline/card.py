@@ -29,6 +29,7 @@ def render_card(manifest: Manifest) -> str:
         "A logistic regression weighs each sentence by the probability that it gives the stance; "
         "a second one, multinomial, reads the weighted sum: TF-IDF of words and of cues (families of wordings, "
         "where they stand, negation, the words around a mention of the target).",
+        *_encoder_lines(training),
         f"Its logits are divided by {manifest.temperature} to make posteriors honest.",
         f"It abstains where the called side has a probability below {manifest.abstain_below}.",
         "",
@@ -73,9 +74,19 @@ def render_card(manifest: Manifest) -> str:
         "",
         "![Confusion matrix](confusion.svg)",
         *_evidence_lines(scores),
-        *_curve_lines(scores.get("curves", {})),
+        *_curve_lines(scores.get("curves", {}), has_encoder=bool(training.get("encoder"))),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _encoder_lines(training: Mapping[str, Any]) -> list[str]:
+    if not training.get("encoder"):
+        return []
+    return [
+        f"Beside them it reads what an encoder says of each sentence ({_plain(training['encoder'])}): a small "
+        "transformer that sees proposition, question and answer together.",
+        f"The encoder was tuned on {training['n_tuned_on']} labelled answers, none of which is among those below.",
+    ]
 
 
 _SCORE_NAMES = {
@@ -150,7 +161,7 @@ def _evidence_lines(scores: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _curve_lines(curves: Mapping[str, Any]) -> list[str]:
+def _curve_lines(curves: Mapping[str, Any], *, has_encoder: bool) -> list[str]:
     lines: list[str] = []
     if "reliability" in curves:
         lines += ["", "## How honest its confidence is", "", "| confidence | right | answers |", "|--:|--:|--:|"]
@@ -162,12 +173,14 @@ def _curve_lines(curves: Mapping[str, Any]) -> list[str]:
         lines += ["", "![Coverage and accuracy](coverage.svg)"]
     if curves.get("learning"):
         lines += ["", "## What more labelled answers buy", "", "| labelled answers | sides right | 90 % interval |"]
+        lines[-1:] = [*(["The encoder is the same throughout.", ""] if has_encoder else []), lines[-1]]
         lines += ["|--:|--:|--:|", *(_interval_row(f"{p['n_answers']:,}", p) for p in curves["learning"])]
         lines += ["", "![Learning curve](learning.svg)"]
     if curves.get("groups"):
         lines += ["", "## Groups it never saw", "", "Each group is called by a model trained without it.", ""]
         n_scored = sum(p["n_answers"] for p in curves["groups"])
-        lines[-1:] = [f"Only answers that name their group take part: {n_scored:,} in all.", ""]
+        lines[-1:] = [f"Only answers that name their group take part: {n_scored:,} in all."]
+        lines += ["The encoder may have been tuned on others of a group.", ""] if has_encoder else [""]
         lines += ["| group | answers | sides right | 90 % interval |", "|---|--:|--:|--:|"]
         lines += [_interval_row(f"{_plain(p['group'])} | {p['n_answers']}", p) for p in curves["groups"]]
         lines += ["", "![Scores by group](groups.svg)"]

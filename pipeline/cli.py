@@ -125,7 +125,10 @@ Format = Annotated[
     RecordFormat | None,
     typer.Option("--format", help="Format of the records; else by the name of -o, else jsonl."),
 ]
-Model = Annotated[str, typer.Option("--model", "-m", help="An installed model's name or a model folder.")]
+Model = Annotated[
+    str,
+    typer.Option("--model", "-m", envvar="MEDSTANCE_MODEL", help="An installed model's name or a model folder."),
+]
 SourceKind = Annotated[Kind | None, typer.Option("--kind", help="What the sources are; else found out.")]
 Encoding = Annotated[str | None, typer.Option("--encoding", help="Text encoding of the sources; else found out.")]
 Column = Annotated[
@@ -501,7 +504,7 @@ def train(
             metavar="MODEL",
             help="The model whose encoder reads the answers; none for words and cues alone, which is far faster.",
         ),
-    ] = "none",
+    ] = "default",
     curves: Annotated[
         bool,
         typer.Option("--curves", help="Also measure the learning curve and scores on groups never seen: minutes."),

@@ -4,9 +4,9 @@ A folder holds
 
 - ``model.npz``: the fitted regressions and their features, plain NumPy arrays, which cannot run code;
 - ``cues.toml``: the cue lexicon its features were made with;
-- ``training_answers.txt``: a hash of every training answer, so that scoring on them is noticed;
-- ``encoder_words.npz``, ``encoder_layers.npz`` and ``encoder_readings.npz``, where it has an encoder: its words,
-  its layers, and what it says of the answers it was tuned on;
+- ``training_answers.txt``: a hash of every answer it learnt from, its encoder too, so that scoring on them is noticed;
+- ``encoder_words.npz``, ``encoder_layers.npz`` and ``encoder_tuning.npz``, where it has an encoder: its words,
+  its layers, and which answers it was tuned on;
 - ``README.md``: the model card, and its figures (SVG);
 - ``manifest.json``: everything else, and the SHA-256 of every other file.
 """
@@ -32,8 +32,8 @@ TRAINING_ANSWERS = "training_answers.txt"
 CARD = "README.md"
 ENCODER_WORDS = "encoder_words.npz"
 ENCODER_LAYERS = "encoder_layers.npz"
-ENCODER_READINGS = "encoder_readings.npz"
-ENCODER = (ENCODER_WORDS, ENCODER_LAYERS, ENCODER_READINGS)
+ENCODER_TUNING = "encoder_tuning.npz"
+ENCODER = (ENCODER_WORDS, ENCODER_LAYERS, ENCODER_TUNING)
 """Files of a model that reads with an encoder: all of them or none."""
 
 FORMAT = 4

@@ -54,6 +54,7 @@ def save_model(
     scores: Mapping[str, Any],
     answers: Iterable[AnswerRecord],
     encoder: Mapping[str, bytes] | None = None,
+    tuned_on: frozenset[str] = frozenset(),
 ) -> ModelFolder:
     """Write a model folder; it appears whole or not at all, and replaces an earlier model there.
 
@@ -69,6 +70,8 @@ def save_model(
         What it was trained on.
     encoder
         The files of its encoder, by name; None without one.
+    tuned_on
+        Hashes of the answers that the encoder was tuned on.
 
     Raises
     ------
@@ -80,7 +83,7 @@ def save_model(
         **({} if encoder is None else encoder),
         ARTEFACT: dump_model(model.vocabulary, model.estimator),
         LEXICON: model.lexicon_text.encode(),
-        TRAINING_ANSWERS: ("\n".join(sorted({hash_answer(a) for a in answers})) + "\n").encode("ascii"),
+        TRAINING_ANSWERS: ("\n".join(sorted({hash_answer(a) for a in answers} | tuned_on)) + "\n").encode("ascii"),
     }
     manifest = Manifest(
         format=FORMAT,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,12 +16,17 @@ from pipeline.preprocess import AnswerParser
 from pipeline.workflow.scheme import default_scheme
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pipeline.classify import StanceModel
     from pipeline.schema import LabelScheme
 
 # No test may depend on a time. An example costs nearly twice as much while coverage is measured: half of the usual.
 settings.register_profile("medstance", deadline=None, max_examples=50)
 settings.load_profile("medstance")
+
+# What the suite classifies with where a test does not say: many tests need many answers.
+os.environ["MEDSTANCE_MODEL"] = "fast"
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
@@ -63,7 +69,21 @@ def parser() -> AnswerParser:
     return AnswerParser(parse_lexicon(default_lexicon_text(), "cues.toml"))
 
 
+@pytest.fixture(scope="module")
+def no_model_named() -> Iterator[None]:
+    """Classify with the default model, as a user does who names none."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MEDSTANCE_MODEL")
+        yield
+
+
 @pytest.fixture(scope="session")
 def model() -> StanceModel:
-    """The model that comes with medstance."""
+    """The model that comes with medstance and reads with an encoder."""
     return load_model(read_folder(find_model("default")))
+
+
+@pytest.fixture(scope="session")
+def fast_model() -> StanceModel:
+    """The model that comes with medstance and reads words and cues alone."""
+    return load_model(read_folder(find_model("fast")))

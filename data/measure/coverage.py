@@ -111,7 +111,7 @@ def build_even_errors(scheme: LabelScheme) -> Floats:
 
 
 def read_own_errors(path: Path) -> tuple[Floats, Floats]:
-    """Read the errors of the shipped model out of fold, and how many answers it has of each label."""
+    """Read the errors of a model out of fold, and how many answers it has of each label."""
     counts = np.array(json.loads(path.read_text(encoding="utf-8"))["scores"]["calls"], dtype=np.float64)
     return counts / counts.sum(axis=1, keepdims=True), counts.sum(axis=1)
 
@@ -201,7 +201,7 @@ def _count_held(intervals: Floats, truth: Floats) -> float:
 def coverage_table(own: Path, scheme: LabelScheme, n_panels: int, seed: int) -> str:
     """Measure two models and render the table."""
     own_rows, tested = read_own_errors(own)
-    models = {"errs evenly": build_even_errors(scheme), "the shipped one, which errs unevenly": own_rows}
+    models = {"errs evenly": build_even_errors(scheme), "`fast`, which errs unevenly": own_rows}
     found = {}
     for name, rows in models.items():
         found[name] = dict(measure_panels(rows, tested, scheme, n_panels, seed))
@@ -242,7 +242,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.panels < N_TESTS:
         parser.error(f"--panels {options.panels}: must be at least {N_TESTS}")
-    manifest = root / "models" / "default" / "manifest.json"
+    manifest = root / "models" / "fast" / "manifest.json"
     table = coverage_table(manifest, default_scheme(), options.panels, options.seed)
     if options.print:
         sys.stdout.write(table + "\n")

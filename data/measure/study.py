@@ -1,4 +1,4 @@
-"""The tables of ``docs/method.md``: peers and ablations on the same folds, and kinds of hard answers.
+"""The tables of ``docs/method.md`` on words and cues: peers and ablations on the same folds, and kinds of hard answers.
 
 ``python -m data.measure.study --texts FOLDER``; about half an hour on two cores.
 """
@@ -37,9 +37,10 @@ from pipeline.workflow.scheme import default_scheme
 
 N_FOLDS = 3
 PARTS = {"corpus": 4.0, "labels/medical_qa.csv": 1.0, "labels/medical_qa_more.csv": 0.7}
-"""What the default model is trained on, and how much an answer of each counts."""
+"""What the fast model is trained on, and how much an answer of each counts."""
 
 TFIDF = "TF-IDF (1-2 words) + logistic regression"
+OWN = "words and cues, as `fast`"
 
 Predict = Callable[[Ints, Ints], Floats]
 """From the rows to learn from and the rows to predict to posteriors of the latter."""
@@ -56,18 +57,24 @@ class StudyData:
     training: TrainingData
 
     @classmethod
-    def read(cls, folder: Path, texts: str) -> StudyData:
-        """Read the labelled data of a data folder, with the folder of the real answers."""
-        read = {part: read_part(folder / part, texts if part.endswith(".csv") else None) for part in PARTS}
+    def read(cls, folder: Path, texts: str, weights_of: Mapping[str, float] = PARTS) -> StudyData:
+        """Read parts of the labelled data of a data folder, with the folder of the real answers."""
+        read = {part: read_part(folder / part, texts if part.endswith(".csv") else None) for part in weights_of}
         answers = [answer for part in read.values() for answer in part]
         parts = np.array([name for name, part in read.items() for _ in part])
         features = featurise(answers, AnswerParser(parse_lexicon(default_lexicon_text(), "cues.toml")))
         vocabulary = build_vocabulary(features, ClassifierConfig().min_answers)
         labels = [_extra(answer, "label") for answer in answers]
         questions = group_questions([a.question_id for a in answers], [a.question for a in answers])
-        weights = [PARTS[part] for part in parts]
+        weights = [weights_of[part] for part in parts]
         training = count_labelled(features, vocabulary, labels, questions, weights)
         return cls(answers, parts, default_scheme(), vocabulary, training)
+
+    def of_answers(self, rows: Ints) -> StudyData:
+        """Return some answers, in the order of the data."""
+        rows = np.sort(rows)
+        answers = [self.answers[row] for row in rows]
+        return replace(self, answers=answers, parts=self.parts[rows], training=self.training.of_answers(rows))
 
     @property
     def texts(self) -> list[str]:
@@ -167,7 +174,7 @@ def _spacy_peer(data: StudyData, kind: str, *, n_epochs: int) -> Predict:
 
 
 def list_ablations(data: StudyData) -> dict[str, Predict]:
-    """Return medstance, whole and with one part left out, by name."""
+    """Return the fast model, whole and with one part left out, by name."""
     config, training = ClassifierConfig(), data.training
     documents = training.sentences.documents
     names = np.array(data.vocabulary.names)
@@ -188,7 +195,7 @@ def list_ablations(data: StudyData) -> dict[str, Predict]:
         "what stands in a negation's scope": ~(np.char.find(names, "!") >= 0),
     }
     return {
-        "medstance": _own(data, training, config),
+        OWN: _own(data, training, config),
         **{
             f"without {name}": _own(data, training.of_features(np.flatnonzero(k)), config)
             for name, k in without.items()
@@ -253,7 +260,10 @@ def compare_table(data: StudyData, found: Mapping[str, Floats]) -> str:
         "part two": data.parts == "labels/medical_qa.csv",
         "of these explicit": (data.parts == "labels/medical_qa.csv") & explicit,
         "further": data.parts == "labels/medical_qa_more.csv",
+        "turned round": data.parts == "labels/medical_qa_turned.csv",
+        "part three": data.parts == "general",
     }
+    subsets = {name: rows for name, rows in subsets.items() if rows.any()}
     header = "| | sides right | macro-F1 of sides | kappa | ECE | " + " | ".join(subsets) + " |"
     lines = [header, "|---|" + "--:|" * (4 + len(subsets))]
     for name, posteriors in found.items():
@@ -318,9 +328,9 @@ def main() -> None:
 
 def write_tables(path: Path, data: StudyData, own: Mapping[str, Floats], peers: Mapping[str, Floats]) -> None:
     """Write the tables into a Markdown file, each between its marks."""
-    shown = [name for name in ("medstance", "without weighing sentences", TFIDF) if name in own or name in peers]
+    shown = [name for name in (OWN, "without weighing sentences", TFIDF) if name in own or name in peers]
     sections = {
-        "peers": compare_table(data, {**peers, "medstance": own["medstance"]}),
+        "peers": compare_table(data, {**peers, OWN: own[OWN]}),
         "ablations": compare_table(data, own),
         "phenomena": phenomena_table(data, {**own, **peers}, shown),
     }

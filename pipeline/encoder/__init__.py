@@ -4,24 +4,24 @@ It was tuned on labelled answers, from a published model of English (`data/encod
 What it makes of an answer is a weighted sum over the answer's words, so that what each sentence adds is exact.
 """
 
-from pipeline.encoder.files import dump_encoder, dump_readings, load_encoder, load_readings, read_encoder
+from pipeline.encoder.files import dump_encoder, dump_tuning, load_encoder, load_tuning, read_encoder
 from pipeline.encoder.network import Encoder, Layer, Norm, Quantised, cut_answer
 from pipeline.encoder.pieces import WordPieces
-from pipeline.encoder.reading import KnownReadings, hash_asked, read_batch, read_unseen, texts_to_read
+from pipeline.encoder.reading import Tuning, hash_asked, read_batch, read_unseen, texts_to_read
 
 __all__ = [
     "Encoder",
-    "KnownReadings",
     "Layer",
     "Norm",
     "Quantised",
+    "Tuning",
     "WordPieces",
     "cut_answer",
     "dump_encoder",
-    "dump_readings",
+    "dump_tuning",
     "hash_asked",
     "load_encoder",
-    "load_readings",
+    "load_tuning",
     "read_batch",
     "read_encoder",
     "read_unseen",

@@ -11,9 +11,9 @@ import numpy as np
 
 from pipeline.archive import dump_arrays, read_arrays, read_text_array, text_array
 from pipeline.encoder.network import ANSWER_PIECES, ASKED_PIECES, Encoder, Layer, Norm, Quantised
-from pipeline.encoder.reading import READING_UNITS, KnownReadings
+from pipeline.encoder.reading import READING_UNITS, Tuning
 from pipeline.errors import ModelError
-from pipeline.manifest import ENCODER_LAYERS, ENCODER_READINGS, ENCODER_WORDS
+from pipeline.manifest import ENCODER_LAYERS, ENCODER_TUNING, ENCODER_WORDS
 
 _LEAST_POSITIONS = ANSWER_PIECES + 2 * ASKED_PIECES + 4
 _MATRICES = ("asks", "mixes", "widens", "narrows")
@@ -145,43 +145,47 @@ class _Arrays:
         )
 
 
-# ---------------------------------------------------------------- known readings
+# ---------------------------------------------------------------- what it was tuned on
 
 
-def dump_readings(known: KnownReadings, n_labels: int) -> bytes:
-    """Serialise known readings, in thousandths."""
-    keys = sorted(known.by_answer)
-    readings = [np.empty((0, n_labels)), *(known.by_answer[key] for key in keys)]
+def dump_tuning(tuning: Tuning, n_labels: int) -> bytes:
+    """Serialise what an encoder was tuned on, and readings of others in thousandths."""
+    keys = sorted(tuning.held_out)
+    readings = [np.empty((0, n_labels)), *(tuning.held_out[key] for key in keys)]
     arrays = {
-        "answers": np.array(keys, dtype=np.uint64),
-        "n_sentences": np.array([len(known.by_answer[key]) for key in keys], dtype=np.uint32),
+        "tuned_on": np.array([int(hashed, 16) for hashed in sorted(tuning.tuned_on)], dtype=np.uint64),
+        "held_out": np.array(keys, dtype=np.uint64),
+        "n_sentences": np.array([len(tuning.held_out[key]) for key in keys], dtype=np.uint32),
         "readings": np.rint(np.concatenate(readings) * READING_UNITS).astype(np.int16),
     }
     return dump_arrays(arrays)
 
 
-def load_readings(folder: Path, n_labels: int) -> KnownReadings:
-    """Load the known readings of a model folder.
+def load_tuning(folder: Path, n_labels: int) -> Tuning:
+    """Load what the encoder of a model folder was tuned on.
 
     Raises
     ------
     ModelError
         When the file holds anything else.
     """
-    path = folder / ENCODER_READINGS
+    path = folder / ENCODER_TUNING
     content = read_arrays(path)
     try:
-        return _read_readings(content, n_labels)
+        return _read_tuning(content, n_labels)
     except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise ModelError(f"{path}: holds no readings ({error}): not trusted") from error
+        raise ModelError(f"{path}: does not say what the encoder was tuned on ({error}): not trusted") from error
 
 
-def _read_readings(content: Mapping[str, Any], n_labels: int) -> KnownReadings:
-    keys, n_sentences, readings = content["answers"], content["n_sentences"], content["readings"]
-    kinds = (keys.dtype, n_sentences.dtype, readings.dtype)
-    if kinds != (np.uint64, np.uint32, np.int16) or keys.shape != n_sentences.shape or keys.ndim != 1:
+def _read_tuning(content: Mapping[str, Any], n_labels: int) -> Tuning:
+    tuned_on, keys = content["tuned_on"], content["held_out"]
+    n_sentences, readings = content["n_sentences"], content["readings"]
+    kinds = (tuned_on.dtype, keys.dtype, n_sentences.dtype, readings.dtype)
+    if kinds != (np.uint64, np.uint64, np.uint32, np.int16) or keys.shape != n_sentences.shape:
         raise TypeError("its arrays are of another kind")
-    if readings.shape != (int(n_sentences.sum()), n_labels):
+    if tuned_on.ndim != 1 or keys.ndim != 1 or readings.shape != (int(n_sentences.sum()), n_labels):
         raise ValueError("its readings do not fit the answers")
     parts = np.split(readings / READING_UNITS, np.cumsum(n_sentences.astype(np.int64))[:-1])
-    return KnownReadings(dict(zip(keys.tolist(), parts, strict=False)))
+    return Tuning(
+        frozenset(f"{number:016x}" for number in tuned_on.tolist()), dict(zip(keys.tolist(), parts, strict=False))
+    )

@@ -68,23 +68,27 @@ def _thread_pools() -> ThreadpoolController:
 
 
 @dataclass(frozen=True)
-class KnownReadings:
-    """Readings of the answers that an encoder was tuned on, each by one that saw no answer to its question.
+class Tuning:
+    """Which labelled answers an encoder was tuned on, and what it says of those that were held out.
 
-    What an encoder says of an answer it was tuned on is better than what it will say of others: a regression
-    that learnt from it would trust it too far.
+    What it says of an answer it was tuned on is better than what it will say of others: a regression that learnt
+    from it would trust it too far, and scores on it would flatter.
 
     Attributes
     ----------
-    by_answer
-        By `hash_asked`: what each sentence adds for each label, shape (n_sentences, n_labels).
+    tuned_on
+        Answers it was tuned on, by `pipeline.manifest.hash_answer`.
+    held_out
+        Answers to questions that it saw no answer to, by `hash_asked`: what each sentence adds for each label,
+        shape (n_sentences, n_labels), kept so that they need not be read again.
     """
 
-    by_answer: Mapping[int, Floats]
+    tuned_on: frozenset[str]
+    held_out: Mapping[int, Floats]
 
     def find(self, answer: Asked, n_sentences: int) -> Floats | None:
-        """Return the reading of an answer, if it is known and its text has as many sentences as then."""
-        found = self.by_answer.get(hash_asked(answer))
+        """Return the reading of an answer, if it is kept and the text has as many sentences as then."""
+        found = self.held_out.get(hash_asked(answer))
         return found if found is not None and len(found) == n_sentences else None
 
 
@@ -95,24 +99,21 @@ def hash_asked(answer: Asked) -> int:
     return int.from_bytes(hashlib.sha256(joined.encode()).digest()[:8], "little")
 
 
-def read_unseen(encoder: Encoder, known: KnownReadings, batches: Iterable[ParsedBatch]) -> tuple[Floats, int]:
-    """Read labelled answers to learn from or to score on, as an encoder that had not seen them would.
+def read_unseen(encoder: Encoder, tuning: Tuning, batches: Iterable[ParsedBatch]) -> Floats:
+    """Read labelled answers that an encoder was not tuned on, but for those whose readings are kept.
 
     Returns
     -------
-    readings
+    ndarray
         Of all batches' sentences, as in `read_batch`.
-    n_known
-        Of how many answers the reading was known.
     """
-    parts, n_known = [], 0
+    parts = []
     for batch in batches:
-        borders = batch.sentence_borders.tolist()
-        found = [known.find(answer, borders[row + 1] - borders[row]) for row, answer in enumerate(batch.answers)]
-        readings = read_batch(encoder, batch, [row for row, reading in enumerate(found) if reading is None])
-        for row, reading in enumerate(found):
+        borders = batch.sentence_borders
+        kept = [tuning.find(answer, borders[row + 1] - borders[row]) for row, answer in enumerate(batch.answers)]
+        readings = read_batch(encoder, batch, [row for row, reading in enumerate(kept) if reading is None])
+        for row, reading in enumerate(kept):
             if reading is not None:
                 readings[borders[row] : borders[row + 1]] = reading
-                n_known += 1
         parts.append(readings)
-    return np.concatenate(parts), n_known
+    return np.concatenate(parts)

@@ -16,6 +16,7 @@ from pipeline.ingest import ReadOptions, read_answers
 from pipeline.schema import AnswerRecord
 
 Json = Any
+pytestmark = pytest.mark.usefixtures("no_model_named")
 
 
 @pytest.fixture(scope="module")

@@ -29,6 +29,8 @@ def test_the_wheel_holds_the_model_the_lexicon_and_the_scheme(wheel: Path) -> No
     assert {
         "pipeline/models/default/manifest.json",
         "pipeline/models/default/model.npz",
+        "pipeline/models/default/encoder_layers.npz",
+        "pipeline/models/fast/model.npz",
         "pipeline/resources/cues.toml",
         "pipeline/resources/label_scheme.toml",
         "pipeline/resources/report.html.j2",
@@ -71,7 +73,7 @@ def test_an_installed_stance_reports_on_a_page_outside_the_checkout(
     subprocess.run([*pip, "check"], check=True)
     page = tmp_path / "page.txt"
     page.write_bytes((samples / "laser_while_nursing.txt").read_bytes())
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "MEDSTANCE_MODEL"}}
 
     command = [str(python.with_name("stance")), "report", "page.txt", "-o", "report.html", "-o", "report.json"]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)

@@ -19,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--answers", metavar="N", type=_at_least_one, default=100_000, help="answers of most sections")
     parser.add_argument("--rounds", metavar="N", type=_at_least_one, default=1, help="how often all is measured")
     parser.add_argument("--largest", metavar="N", type=_at_least_one, default=1_000_000, help="the largest size")
-    parser.add_argument("--model", default="default", help="an installed model's name or a model folder")
+    parser.add_argument("--model", default="fast", help="an installed model's name or a model folder")
     parser.add_argument("--json", metavar="FILE", type=Path, help="also write every round here")
     parser.add_argument("--only", action="append", choices=SECTIONS, help="a section; may be repeated. Else all.")
     options = parser.parse_args(arguments)

@@ -24,6 +24,8 @@ _UNIT = "tokenise"
 _OUTPUT = "classified.jsonl"
 _SMALLEST = 1000
 _NEW_EVERY = 100
+_READ = 1000
+"""Answers that a model with an encoder reads: some forty a second."""
 _LENGTHS = (25, 100, 400, 600)
 _START_ROUNDS = 3
 
@@ -51,7 +53,7 @@ class Setting:
     n_answers: int = 100_000
     n_rounds: int = 1
     largest: int = 1_000_000
-    model: str = "default"
+    model: str = "fast"
 
     def classify(self, source: Path, *, jobs: int = 1, cache: Path | None = None) -> list[str]:
         """Return the command that classifies a file."""
@@ -110,12 +112,17 @@ def measure_peers(setting: Setting) -> Iterator[Row]:
     """Measure answers per CPU second of medstance and of what one would use instead."""
     with _folder() as folder:
         sizes = {name: min(peer.at_most or setting.n_answers, setting.n_answers) for name, peer in PEERS.items()}
+        sizes["default"] = min(_READ, setting.n_answers)
         sources = {size: folder / f"{size}.jsonl" for size in sizes.values()}
         for size, source in sources.items():
             write_corpus(source, size)
         unit = Case(PEERS[_UNIT].what, _peer(_UNIT, sources[setting.n_answers], folder), setting.n_answers)
-        own = Case("stance classify", setting.classify(sources[setting.n_answers]), setting.n_answers)
-        cases, missing = {_UNIT: unit, "stance": own}, []
+        own = Case(
+            f"stance classify, model {setting.model}", setting.classify(sources[setting.n_answers]), setting.n_answers
+        )
+        reading = replace(setting, model="default").classify(sources[sizes["default"]])
+        with_encoder = Case("stance classify, with an encoder (model default)", reading, sizes["default"])
+        cases, missing = {_UNIT: unit, "stance": own, "default": with_encoder}, []
         for name, peer in PEERS.items():
             problem = "" if name == _UNIT else _prepare(name, folder)
             if problem:

@@ -55,6 +55,7 @@ def test_the_readme_shows_what_the_demo_prints(
     from pipeline.cli import run
 
     monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.delenv("MEDSTANCE_MODEL")
     assert run(["report", str(samples / "laser_while_nursing.txt")]) == 0
     assert capsys.readouterr().out.rstrip() in (checkout / "README.md").read_text(encoding="utf-8")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,12 @@ import numpy as np
 import pytest
 
 from pipeline.cli import run
-from pipeline.encoder import KnownReadings, dump_encoder, dump_readings, hash_asked
-from pipeline.manifest import ENCODER, ENCODER_LAYERS, ENCODER_READINGS, MANIFEST
+from pipeline.encoder import Tuning, dump_encoder, dump_tuning, hash_asked, load_encoder, load_tuning, read_batch
+from pipeline.ingest import ReadOptions, read_answers
+from pipeline.manifest import ENCODER, ENCODER_LAYERS, ENCODER_TUNING, MANIFEST, find_model, hash_answer
+from pipeline.preprocess import AnswerParser
 from pipeline.schema import AnswerRecord
+from pipeline.workflow import running
 from tests.tiny_encoder import LABELS, tiny_encoder
 
 YES = ("It is safe, do it.", "I would do it. Safe!", "Yes, it works and it is safe.", "I do it, the risk is nil.")
@@ -24,7 +28,7 @@ NO = ("It is not safe.", "I would not do it.", "No. The risks are too many.", "D
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("encoder")
-    files = dump_encoder(tiny_encoder()) | {ENCODER_READINGS: dump_readings(KnownReadings({}), len(LABELS))}
+    files = dump_encoder(tiny_encoder()) | {ENCODER_TUNING: dump_tuning(Tuning(frozenset(), {}), len(LABELS))}
     for name, data in files.items():
         (folder / name).write_bytes(data)
     return folder
@@ -54,7 +58,7 @@ def test_its_folder_holds_the_encoder_byte_for_byte_and_is_intact(trained: Path,
     for name in ENCODER:
         assert (trained / name).read_bytes() == (encoder / name).read_bytes()
     manifest = json.loads((trained / MANIFEST).read_text(encoding="utf-8"))
-    assert manifest["training"]["encoder"] == encoder.name
+    assert re.fullmatch("encoder@[0-9a-f]{12}", manifest["training"]["encoder"])
     assert run(["models", "verify", str(trained)]) == 0
 
 
@@ -68,8 +72,8 @@ def test_training_again_gives_the_same_bytes(trained: Path, encoder: Path, label
 def test_another_model_is_trained_with_its_encoder(trained: Path, labelled: Path, tmp_path: Path) -> None:
     assert run(["train", str(labelled), "-o", str(tmp_path / "next"), "--encoder", str(trained)]) == 0
     assert (tmp_path / "next" / ENCODER_LAYERS).read_bytes() == (trained / ENCODER_LAYERS).read_bytes()
-    manifest = json.loads((tmp_path / "next" / MANIFEST).read_text(encoding="utf-8"))
-    assert manifest["training"]["encoder"].startswith("reading@")
+    manifests = [json.loads((path / MANIFEST).read_text(encoding="utf-8")) for path in (trained, tmp_path / "next")]
+    assert len({manifest["training"]["encoder"] for manifest in manifests}) == 1
 
 
 def calls(source: Path, model: Path, output: Path, *options: str) -> list[dict[str, Any]]:
@@ -103,23 +107,63 @@ def test_an_explanation_adds_up_with_what_the_encoder_adds(trained: Path, capsys
     assert by_part == pytest.approx(shown["total"], abs=1e-3)
 
 
-def test_answers_the_encoder_was_tuned_on_are_learnt_from_as_others_read_them(
-    encoder: Path, labelled: Path, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def record_of(row: dict[str, str]) -> AnswerRecord:
+    record = {"question_id": "q", "answer_id": "a", "position": 1, "source": {"file": "f", "locator": "l"}}
+    return AnswerRecord.model_validate(record | {name: row[name] for name in ("question", "text")})
+
+
+def encoder_with(encoder: Path, folder: Path, tuning: Tuning) -> str:
+    """Copy an encoder that was tuned on other answers."""
+    shutil.copytree(encoder, folder)
+    (folder / ENCODER_TUNING).write_bytes(dump_tuning(tuning, len(LABELS)))
+    return str(folder)
+
+
+def test_a_reading_that_is_kept_is_learnt_from(encoder: Path, labelled: Path, trained: Path, tmp_path: Path) -> None:
+    rows = [json.loads(line) for line in labelled.read_text(encoding="utf-8").splitlines()]
+    held_out = {}
+    for row in rows:
+        n_sentences = row["text"].count(".") + row["text"].count("!")
+        held_out[hash_asked(record_of(row))] = np.full((n_sentences, len(LABELS)), 0.001)
+    keeping = encoder_with(encoder, tmp_path / "keeping", Tuning(frozenset(), held_out))
+    assert run(["train", str(labelled), "-o", str(tmp_path / "m"), "--encoder", keeping]) == 0
+    assert (tmp_path / "m" / "model.npz").read_bytes() != (trained / "model.npz").read_bytes()
+
+
+def test_answers_that_the_encoder_was_tuned_on_are_not_learnt_from(
+    encoder: Path, labelled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows = [json.loads(line) for line in labelled.read_text(encoding="utf-8").splitlines()]
-    record = {"question_id": "q", "answer_id": "a", "position": 1, "source": {"file": "f", "locator": "l"}}
-    known = {}
-    for row in rows:
-        answer = AnswerRecord.model_validate(record | {name: row[name] for name in ("question", "text")})
-        n_sentences = row["text"].count(".") + row["text"].count("!")
-        known[hash_asked(answer)] = np.full((n_sentences, len(LABELS)), 0.001)
-    shutil.copytree(encoder, tmp_path / "knowing")
-    data = dump_readings(KnownReadings(known), len(LABELS))
-    (tmp_path / "knowing" / ENCODER_READINGS).write_bytes(data)
+    tuned_on, others = rows[::3], [row for n, row in enumerate(rows) if n % 3]
+    tuning = Tuning(frozenset(hash_answer(record_of(row)) for row in tuned_on), {})
+    knowing = encoder_with(encoder, tmp_path / "knowing", tuning)
+    given = tmp_path / "others" / labelled.name
+    given.parent.mkdir()
+    given.write_text("".join(json.dumps(row) + "\n" for row in others), encoding="utf-8")
     capsys.readouterr()
-    assert run(["train", str(labelled), "-o", str(tmp_path / "m"), "--encoder", str(tmp_path / "knowing")]) == 0
-    assert f"{len(rows)} answers, which it was tuned on" in capsys.readouterr().err
-    assert (tmp_path / "m" / "model.npz").read_bytes() != (trained / "model.npz").read_bytes()
+    made = []
+    for number, source in enumerate((labelled, given)):
+        folder = tmp_path / str(number) / "m"
+        assert run(["train", str(source), "-o", str(folder), "--encoder", knowing]) == 0
+        made.append({path.name: path.read_bytes() for path in folder.iterdir()})
+    assert f"tuned on {len(tuned_on)} of {len(rows)} answers: {len(others)} are left" in capsys.readouterr().err
+    assert made[0] == made[1]
+    # They count as seen when a model is scored on them.
+    assert run(["evaluate", str(labelled), "--model", str(tmp_path / "0" / "m"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["n_seen_in_training"] == len(rows)
+
+
+def test_an_encoder_that_was_tuned_on_all_answers_leaves_none_to_learn_from(
+    encoder: Path, labelled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [json.loads(line) for line in labelled.read_text(encoding="utf-8").splitlines()]
+    tuning = Tuning(frozenset(hash_answer(record_of(row)) for row in rows), {})
+    knowing = encoder_with(encoder, tmp_path / "knowing", tuning)
+    capsys.readouterr()
+    assert run(["train", str(labelled), "-o", str(tmp_path / "m"), "--encoder", knowing]) == 3
+    shown = capsys.readouterr().err
+    assert shown.count("\n") == 1
+    assert f"tuned on all {len(rows)} answers: name others, or --encoder none" in shown
 
 
 @pytest.mark.parametrize("name", ENCODER)
@@ -162,3 +206,35 @@ def test_a_model_without_an_encoder_has_none_to_give(
     assert run(["train", str(labelled), "-o", str(tmp_path / "m"), "--encoder", str(plain)]) == 2
     assert "that model has none" in capsys.readouterr().err
     assert run(["train", str(labelled), "-o", str(tmp_path / "m"), "--encoder", str(tmp_path / "nowhere")]) == 4
+
+
+# ------------------------------------------------- the shipped one
+
+
+def test_the_default_model_makes_the_same_bytes_in_any_number_of_processes_and_alone(
+    samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page, outputs = str(samples / "laser_while_nursing.txt"), [tmp_path / f"{n}.jsonl" for n in range(3)]
+    assert run(["classify", page, "--model", "default", "-o", str(outputs[0])]) == 0
+    assert run(["classify", page, "--model", "default", "-o", str(outputs[1]), "--jobs", "2"]) == 0
+    monkeypatch.setattr(running, "MAX_BLOCK_ANSWERS", 1)
+    assert run(["classify", page, "--model", "default", "-o", str(outputs[2])]) == 0
+    assert len({output.read_bytes() for output in outputs}) == 1
+
+
+def test_the_readings_that_the_shipped_encoder_keeps_are_its_own(checkout: Path, parser: AnswerParser) -> None:
+    folder = find_model("default")
+    encoder = load_encoder(folder)
+    kept = load_tuning(folder, len(encoder.labels))
+    answers = [
+        a for a in read_answers([str(checkout / "data" / "corpus")], ReadOptions()) if isinstance(a, AnswerRecord)
+    ]
+    held_out = [answer for answer in answers if hash_asked(answer) in kept.held_out]
+    # Whole questions are held out, about a fifth of them, and of what it was tuned on nothing is.
+    assert 0.1 < len(held_out) / len(answers) < 0.3
+    assert {a.question for a in held_out}.isdisjoint(a.question for a in answers if hash_answer(a) in kept.tuned_on)
+    assert all((hash_answer(a) in kept.tuned_on) is (hash_asked(a) not in kept.held_out) for a in answers)
+    batch = parser.parse(held_out[:12])
+    expected = np.concatenate([kept.held_out[hash_asked(answer)] for answer in held_out[:12]])
+    # A processor may round a thousandth the other way.
+    np.testing.assert_allclose(read_batch(encoder, batch), expected, atol=0.0015)

@@ -257,7 +257,7 @@ def test_a_quarantine_that_an_earlier_run_left_is_told_of(
         ("a source's bytes", [], 3, "answers.jsonl: is not what it was when the run was begun"),
         ("another source", ["samples/answers.csv"], 3, "answers.csv: was no part of the run that was begun"),
         ("a source less", [], 3, "was read by the run and is not named now"),
-        ("a model", ["--model", "{model}"], 4, "the run was begun with default@"),
+        ("a model", ["--model", "{model}"], 4, "the run was begun with fast@"),
         ("a column", ["--column", "headline=n"], 2, "begun with another --kind, --encoding or --column"),
         ("a format", ["--format", "csv"], 2, "begun with another format or compression"),
         ("a version", [], 2, "begun with another version of medstance, Python or a library"),
@@ -287,7 +287,7 @@ def test_what_changed_since_a_run_was_begun_is_noticed(
     elif change == "a model":
         # Another manifest, by a blank line, is another model.
         model = tmp_path / "other-model"
-        shutil.copytree(find_model("default"), model)
+        shutil.copytree(find_model("fast"), model)
         (model / "manifest.json").write_bytes((model / "manifest.json").read_bytes() + b"\n")
         options = [option.format(model=model) for option in options]
     elif change == "another source":

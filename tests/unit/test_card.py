@@ -39,7 +39,9 @@ NAMES = [
 ]
 
 
-def manifest_of(one: str, other: str = "other", *, name: str = "m", source: str = "s", group: str = "g") -> Manifest:
+def manifest_of(
+    one: str, other: str = "other", *, name: str = "m", source: str = "s", group: str = "g", encoder: str | None = None
+) -> Manifest:
     """Give a manifest with names of the user's in every place that has some."""
     scheme = LabelScheme(name="s", labels=(Label(name=one, side="for"), Label(name=other, side="against")))
     scores: dict[str, Any] = {
@@ -47,7 +49,10 @@ def manifest_of(one: str, other: str = "other", *, name: str = "m", source: str 
         "grouped_by": "question",
         "confusion": [[3, 1], [2, 4]],
         "labels": {label: {"precision": 0.5, "recall": 0.5, "f1": 0.5, "n": 5} for label in (one, other)},
-        "curves": {"groups": [{"group": group, "n_answers": 10, "side_accuracy": 0.7, "low": 0.6, "high": 0.8}]},
+        "curves": {
+            "learning": [{"n_answers": 1000, "side_accuracy": 0.65, "low": 0.6, "high": 0.7}],
+            "groups": [{"group": group, "n_answers": 10, "side_accuracy": 0.7, "low": 0.6, "high": 0.8}],
+        },
     }
     training = {
         "n_answers": 10,
@@ -55,6 +60,8 @@ def manifest_of(one: str, other: str = "other", *, name: str = "m", source: str 
         "digest": "0" * 64,
         "source_weights": {source: 2.0},
         "labels": {one: 4, other: 6},
+        "encoder": encoder,
+        "n_tuned_on": 0 if encoder is None else 99,
     }
     return Manifest(
         format=1,
@@ -139,6 +146,20 @@ def test_whatever_a_name_is_the_card_has_the_same_rows_and_columns(name: str) ->
     plain = read_lines(render_card(manifest_of("plain", name="plain", source="plain", group="plain")))
     odd = read_lines(render_card(manifest_of(f"x{name}x", name=f"x{name}x", source=f"x{name}x", group=f"x{name}x")))
     assert [len(line) for line in odd] == [len(line) for line in plain]
+
+
+ENCODER_SENTENCES = [
+    "The encoder was tuned on 99 labelled answers, none of which is among those below.",
+    "The encoder is the same throughout.",
+    "The encoder may have been tuned on others of a group.",
+]
+
+
+def test_a_card_says_what_an_encoder_was_tuned_on_and_what_its_curves_do_not_tell() -> None:
+    card = render_card(manifest_of("for", encoder="<b>mine@1"))
+    assert [sentence for sentence in ENCODER_SENTENCES if sentence not in card] == []
+    assert any("of each sentence (<b>mine@1)" in line for row in read_lines(card) for line in row)
+    assert not any(sentence in render_card(manifest_of("for")) for sentence in ENCODER_SENTENCES)
 
 
 def test_settings_and_numbers_stand_in_the_card_as_they_are() -> None:

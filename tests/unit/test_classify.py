@@ -19,6 +19,7 @@ from pipeline.classify import (
     find_said,
     sum_sides,
 )
+from pipeline.encoder import read_batch
 from pipeline.estimator import Floats, SentenceCounts, predict_posteriors
 from pipeline.features import build_vocabulary, count_features, extract_features
 from pipeline.fitting import fit_estimator
@@ -83,8 +84,8 @@ def train(parser: AnswerParser, scheme: LabelScheme, *, marked: bool = False, **
 
 
 @pytest.fixture(scope="module")
-def models(parser: AnswerParser, model: StanceModel) -> dict[str, StanceModel]:
-    """Models of two, three and (the one that comes with medstance) six labels."""
+def models(parser: AnswerParser, model: StanceModel, fast_model: StanceModel) -> dict[str, StanceModel]:
+    """Models of two, three and (those that come with medstance) six labels."""
     three = LabelScheme.from_labels("three", ["no", "depends", "yes"])
     return {
         "two": train(parser, LabelScheme.from_labels("two", ["yes", "no"])),
@@ -92,10 +93,11 @@ def models(parser: AnswerParser, model: StanceModel) -> dict[str, StanceModel]:
         "marked": train(parser, three, marked=True),
         "pieces": train(parser, three, marked=True, piece_weight=0.5, relevance_power=1.0),
         "default": model,
+        "fast": fast_model,
     }
 
 
-MODELS = ["two", "three", "marked", "pieces", "default"]
+MODELS = ["two", "three", "marked", "pieces", "default", "fast"]
 
 
 def call(parser: AnswerParser, model: StanceModel, text: str, headline: str | None = None) -> StanceCall:
@@ -108,7 +110,12 @@ def count_sentences(model: StanceModel, batch: ParsedBatch) -> SentenceCounts:
     features = extract_features(batch, with_pieces=model.config.piece_weight > 0)
     counts = count_features(features, model.vocabulary)
     return SentenceCounts(
-        counts, batch.sentence_answers, batch.is_headline, len(batch.answers), model.vocabulary.documents
+        counts,
+        batch.sentence_answers,
+        batch.is_headline,
+        len(batch.answers),
+        model.vocabulary.documents,
+        None if model.encoder is None else read_batch(model.encoder, batch),
     )
 
 
@@ -174,7 +181,7 @@ def test_a_small_training_set_of_like_answers_gives_a_model_that_can_be_used(par
 MANY_TEXTS = st.lists(TEXTS | st.text(min_size=1, max_size=40).filter(str.strip), min_size=1, max_size=9)
 
 
-@pytest.mark.parametrize("name", ["two", "pieces", "default"])
+@pytest.mark.parametrize("name", ["two", "pieces", "default", "fast"])
 @given(texts=MANY_TEXTS, batch_size=st.sampled_from([1, 2, 7, 1024]), data=st.data())
 @settings(max_examples=15)
 def test_an_answer_is_called_the_same_in_any_batch_in_any_order_and_whatever_was_called_before(
@@ -278,7 +285,7 @@ def test_an_answer_without_a_known_word_is_never_called(parser: AnswerParser, mo
     assert call(parser, replace(model, abstain_below=0.0), text).abstained
 
 
-@pytest.mark.parametrize("name", ["three", "marked", "default"])
+@pytest.mark.parametrize("name", ["three", "marked", "default", "fast"])
 @pytest.mark.parametrize(
     "text",
     ["Peel.", "Peel? Peels!", "7", "12 34 56", "7 peels", "Peels, 7, seven.", "\n7.\n\nPeels\n"],
@@ -355,11 +362,12 @@ def test_contributions_sum_to_the_logit_of_the_stance_less_the_mean_logit(
     n = len(texts)
     by_answer = np.bincount(batch.sentence_answers, weights=by_sentence, minlength=n)
     of_features = np.bincount(batch.tokens.text_of[explained.tokens], weights=explained.weights, minlength=n)
+    of_readings = np.bincount(batch.sentence_answers, weights=explained.readings, minlength=n)
     # Log posteriors are logits up to a constant, which the mean takes away.
     logits = np.log(explained.posteriors[:, [model.scheme.names.index(c) for c in classes]])
     expected = logits[np.arange(n), [classes.index(s) for s in stances]] - logits.mean(axis=1)
     np.testing.assert_allclose(explained.intercepts + by_answer, expected, atol=1e-9)
-    np.testing.assert_allclose(explained.intercepts + of_features, expected, atol=1e-9)
+    np.testing.assert_allclose(explained.intercepts + of_features + of_readings, expected, atol=1e-9)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -405,13 +413,15 @@ def test_a_sentence_unlike_any_evidence_counts_less(parser: AnswerParser, models
     assert 0 < second < first < 1
 
 
+@pytest.mark.parametrize("name", ["default", "fast"])
 @pytest.mark.parametrize("text", [*WORDLESS, "\u200b"])
-def test_an_answer_of_unknown_words_is_explained_by_the_intercept_alone(
-    parser: AnswerParser, model: StanceModel, text: str
+def test_an_answer_of_unknown_words_is_explained_by_the_intercept_and_what_an_encoder_reads(
+    parser: AnswerParser, models: dict[str, StanceModel], name: str, text: str
 ) -> None:
-    explained = explain_answers(model, parse(parser, text), ["against"])
+    explained = explain_answers(models[name], parse(parser, text), ["against"])
     assert explained.rows.shape == explained.weights.shape == (0,)
-    assert (explained.sentence_weights() == 0).all()
+    assert (explained.sentence_weights() == explained.readings).all()
+    assert name == "default" or (explained.readings == 0).all()
 
 
 # ---------------------------------------------------------------- evidence

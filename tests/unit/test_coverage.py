@@ -23,7 +23,7 @@ from pipeline.schema import LabelScheme
 from pipeline.workflow.scheme import default_scheme
 
 ROOT = Path(__file__).parents[2]
-MANIFEST = ROOT / "models" / "default" / "manifest.json"
+MANIFEST = ROOT / "models" / "fast" / "manifest.json"
 SCHEME = default_scheme()
 BOUNDS = {
     "strong (one side 80–100 %)": (0.8, 1.0),

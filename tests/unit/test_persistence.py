@@ -98,6 +98,10 @@ def save_copy(folder: Path, model: StanceModel) -> ModelFolder:
     )
 
 
+SHIPPED = ["default", "fast"]
+SOURCES = ["data/corpus", "data/labels/medical_qa.csv", "data/labels/medical_qa_more.csv"]
+"""What the shipped models are made from, in order: as in the Makefile."""
+
 N_FEATURES = 12
 CONFIG = ClassifierConfig(min_answers=1, relevance_min_sentences=2)
 VOCABULARY = Vocabulary(
@@ -150,9 +154,9 @@ def pack(content: Content) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def small(model: StanceModel) -> StanceModel:
+def small(fast_model: StanceModel) -> StanceModel:
     """A model that is saved in no time."""
-    return replace(model, vocabulary=VOCABULARY, estimator=fit_small(model.scheme.names), config=CONFIG)
+    return replace(fast_model, vocabulary=VOCABULARY, estimator=fit_small(fast_model.scheme.names), config=CONFIG)
 
 
 @pytest.fixture(scope="module")
@@ -163,8 +167,8 @@ def saved_small(small: StanceModel, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A copy of the model that comes with medstance, to be damaged."""
-    return shutil.copytree(find_model("default"), tmp_path / "copy")
+    """A copy of a model that comes with medstance, to be damaged."""
+    return shutil.copytree(find_model("fast"), tmp_path / "copy")
 
 
 # ---------------------------------------------------------------- saving
@@ -177,8 +181,10 @@ def test_saving_twice_gives_identical_bytes(tmp_path: Path, small: StanceModel) 
     assert one.full_name == two.full_name
 
 
-def test_an_artefact_that_is_loaded_and_dumped_again_keeps_its_bytes(model: StanceModel) -> None:
-    assert dump_model(model.vocabulary, model.estimator) == (find_model("default") / ARTEFACT).read_bytes()
+@pytest.mark.parametrize("name", SHIPPED)
+def test_an_artefact_that_is_loaded_and_dumped_again_keeps_its_bytes(name: str) -> None:
+    model = load_model(read_folder(find_model(name)))
+    assert dump_model(model.vocabulary, model.estimator) == (find_model(name) / ARTEFACT).read_bytes()
 
 
 def test_the_bytes_of_an_artefact_do_not_depend_on_the_time_or_the_place(
@@ -299,14 +305,14 @@ def test_loading_gives_back_everything_that_was_saved(tmp_path: Path, small: Sta
 
 
 def test_a_model_saved_again_makes_the_same_calls_under_its_new_name(
-    tmp_path: Path, parser: AnswerParser, model: StanceModel
+    tmp_path: Path, parser: AnswerParser, fast_model: StanceModel
 ) -> None:
-    saved = save_copy(tmp_path / "mine", model)
+    saved = save_copy(tmp_path / "mine", fast_model)
     batch = parser.parse(
         [answer("No, I would not. It is not safe."), answer("Yes, it works.", headline="Sure"), answer("x")]
     )
     calls = call_answers(load_model(saved), batch)
-    assert calls == [c.model_copy(update={"model": saved.full_name}) for c in call_answers(model, batch)]
+    assert calls == [c.model_copy(update={"model": saved.full_name}) for c in call_answers(fast_model, batch)]
 
 
 def test_the_folder_names_the_model_and_its_digest_stands_for_the_manifest(tmp_path: Path, small: StanceModel) -> None:
@@ -927,19 +933,25 @@ def test_a_name_that_is_no_model_is_refused_and_the_installed_ones_are_named(
     assert caught.value.exit_code == 4
 
 
-# ---------------------------------------------------------------- the shipped model
+# ---------------------------------------------------------------- the shipped models
 
 
-def test_the_shipped_model_is_intact_and_its_card_says_how_good_it_is() -> None:
-    shipped = read_folder(find_model("default"))
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_model_is_intact_and_its_card_says_how_good_it_is(name: str) -> None:
+    shipped = read_folder(find_model(name))
     load_model(shipped)
     card = shipped.read_card()
     assert f"{shipped.manifest.scores['side_accuracy']:.3f}" in card
     assert all(name in card.replace("\\", "") for name in shipped.manifest.scheme.names)
 
 
-def test_the_shipped_card_and_its_figures_are_what_the_manifest_gives() -> None:
-    shipped = read_folder(find_model("default"))
+def test_one_shipped_model_reads_with_an_encoder_and_one_without() -> None:
+    assert {name: read_folder(find_model(name)).has_encoder for name in SHIPPED} == {"default": True, "fast": False}
+
+
+@pytest.mark.parametrize("model", SHIPPED)
+def test_a_shipped_card_and_its_figures_are_what_the_manifest_gives(model: str) -> None:
+    shipped = read_folder(find_model(model))
     assert shipped.read_card() == render_card(shipped.manifest)
     if shipped.manifest.versions["matplotlib"] != version("matplotlib"):
         pytest.skip("the figures were drawn by another matplotlib than is installed")
@@ -947,8 +959,9 @@ def test_the_shipped_card_and_its_figures_are_what_the_manifest_gives() -> None:
         assert shipped.read_text(name) == figure
 
 
-def test_the_calls_of_the_shipped_model_are_of_all_its_training_answers() -> None:
-    manifest = read_folder(find_model("default")).manifest
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_calls_of_a_shipped_model_are_of_all_its_training_answers(name: str) -> None:
+    manifest = read_folder(find_model(name)).manifest
     calls = np.array(manifest.scores["calls"])
     n = len(manifest.scheme.names)
     assert calls.shape == (n, n + 1)
@@ -957,9 +970,10 @@ def test_the_calls_of_the_shipped_model_are_of_all_its_training_answers() -> Non
     assert 1 - calls[:, -1].sum() / calls.sum() == pytest.approx(manifest.scores["coverage"], abs=1e-4)
 
 
-FIT_THE_SHIPPED_MODEL = """
+FIT_A_SHIPPED_MODEL = """
 import hashlib, sys
 from pathlib import Path
+from pipeline.encoder import hash_asked, read_unseen
 from pipeline.estimator import scale_temperature
 from pipeline.features import build_vocabulary
 from pipeline.fitting import fit_estimator
@@ -970,36 +984,44 @@ from pipeline.persistence import dump_model
 from pipeline.preprocess import AnswerParser
 from pipeline.training import count_labelled, featurise
 from pipeline.workflow.intake import Intake
-from pipeline.workflow.training import read_labelled
+from pipeline.workflow.training import leave_out_tuned_on, open_encoder, read_labelled
 
-checkout, texts = Path(sys.argv[1]), sys.argv[2]
-manifest = read_folder(checkout / "models" / "default").manifest
-labels = checkout / "data" / "labels"
-sources = [checkout / "data" / "corpus", labels / "medical_qa.csv", labels / "medical_qa_more.csv"]
+checkout, texts, name = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+folder = read_folder(checkout / "models" / name)
+manifest = folder.manifest
+sources = [checkout / source for source in sys.argv[4:]]
 weights = {str(checkout / name): weight for name, weight in manifest.training["source_weights"].items()}
-intake = Intake([str(s) for s in sources], ReadOptions(texts=texts), print)
+intake = Intake([str(s) for s in sources], ReadOptions(texts=texts), lambda _: None)
 data = read_labelled(intake, None, source_weights=weights)
+source = open_encoder(str(folder.path)) if folder.has_encoder else None
+if source is not None:
+    data = leave_out_tuned_on(data, source, lambda _: None)
 assert data.digest() == manifest.training["digest"]
 lexicon = (checkout / "pipeline" / "resources" / "cues.toml").read_text(encoding="utf-8")
 parser, config = AnswerParser(parse_lexicon(lexicon, "cues.toml")), manifest.config
 features = featurise(data.answers, parser, with_pieces=config.piece_weight > 0)
 vocabulary = build_vocabulary(features, config.min_answers)
-training = count_labelled(features, vocabulary, data.labels, data.questions, data.weights)
+readings = None
+if source is not None:
+    assert all(hash_asked(answer) in source.tuning.held_out for answer in data.answers)
+    readings = read_unseen(source.encoder, source.tuning, (part.batch for part in features))
+training = count_labelled(features, vocabulary, data.labels, data.questions, data.weights, readings)
 estimator = scale_temperature(fit_estimator(training, config), manifest.temperature)
 print(hashlib.sha256(dump_model(vocabulary, estimator)).hexdigest())
 """
 
 
 @pytest.mark.slow
-def test_the_shipped_model_is_made_from_the_labelled_data_byte_for_byte(checkout: Path, shared: Path) -> None:
-    """All but the scores, which cross-validation gives: `make model` makes these again too."""
-    shipped = read_folder(checkout / "models" / "default")
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_model_is_made_from_the_labelled_data_byte_for_byte(checkout: Path, shared: Path, name: str) -> None:
+    """All but the encoder, and the scores, which cross-validation gives: `make model` makes these again too."""
+    shipped = read_folder(checkout / "models" / name)
     installed = {name: version(name) for name in shipped.manifest.versions}
     if installed != shipped.manifest.versions:
         pytest.skip(f"the shipped model was made with other packages than are installed: {shipped.manifest.versions}")
     texts = str(shared / "corpora" / "medical_qa")
     # In a process of its own: measuring coverage would take it several times as long.
-    command = [sys.executable, "-c", FIT_THE_SHIPPED_MODEL, str(checkout), texts]
+    command = [sys.executable, "-c", FIT_A_SHIPPED_MODEL, str(checkout), texts, name, *SOURCES]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("COV_")}
     # As in `make model`.
     environment |= {"OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2", "OPENBLAS_CORETYPE": "Haswell"}

@@ -52,7 +52,7 @@ def test_a_block_comes_back_as_it_was_with_fields_of_the_users_own(own: dict[str
 def test_a_process_that_knows_a_model_by_its_folder_looks_again_when_it_was_retrained(tmp_path: Path) -> None:
     folder, place = tmp_path / "mine", tmp_path / "shards"
     open_store(str(place))
-    known = open_model("default")
+    known = open_model("fast")
     model = load_model(known)
 
     def save(abstain_below: float) -> ClassifyTask:

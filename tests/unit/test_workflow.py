@@ -319,17 +319,19 @@ EXPLAINED = [
 ]
 
 
+@pytest.mark.parametrize("model", ["default", "fast"])
 @pytest.mark.parametrize("headline", [None, "Not safe at all", "I would not recommend"])
 @pytest.mark.parametrize("text", EXPLAINED, ids=repr)
 def test_an_explanation_adds_up_by_sentence_and_by_cue_and_word_to_the_log_odds_of_its_posteriors(
-    text: str, headline: str | None
+    text: str, headline: str | None, model: str
 ) -> None:
-    found = explain_text(QUESTION, text, "default", headline=headline)
+    found = explain_text(QUESTION, text, model, headline=headline)
     by_sentence = found["intercept"] + sum(sentence["weight"] for sentence in found["sentences"])
     assert by_sentence == pytest.approx(found["total"], abs=5e-5 * (2 + len(found["sentences"])))
     parts = [*found["cues"], *found["words"], found["rest"]]
-    by_part = found["intercept"] + sum(part["weight"] for part in parts)
-    assert by_part == pytest.approx(found["total"], abs=5e-5 * (2 + len(parts)))
+    readings = [sentence["reading"] or 0.0 for sentence in found["sentences"]]
+    by_part = found["intercept"] + sum(readings) + sum(part["weight"] for part in parts)
+    assert by_part == pytest.approx(found["total"], abs=5e-5 * (2 + len(parts) + len(readings)))
     logs = {name: log(p) for name, p in found["posteriors"].items() if p > 0.002}
     if len(logs) == len(found["posteriors"]):
         expected = logs[found["stance"]] - sum(logs.values()) / len(logs)

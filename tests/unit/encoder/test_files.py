@@ -14,14 +14,14 @@ import pytest
 from pipeline.archive import dump_arrays
 from pipeline.encoder import (
     Encoder,
-    KnownReadings,
+    Tuning,
     dump_encoder,
-    dump_readings,
+    dump_tuning,
     load_encoder,
-    load_readings,
+    load_tuning,
 )
 from pipeline.errors import ModelError
-from pipeline.manifest import ENCODER_LAYERS, ENCODER_READINGS, ENCODER_WORDS
+from pipeline.manifest import ENCODER_LAYERS, ENCODER_TUNING, ENCODER_WORDS
 from tests.tiny_encoder import LABELS, tiny_encoder
 
 
@@ -126,40 +126,47 @@ def test_an_archive_that_could_run_code_is_refused(tmp_path: Path) -> None:
         load_encoder(tmp_path)
 
 
-# ------------------------------------------------- known readings
+# ------------------------------------------------- what it was tuned on
 
 
-def known() -> KnownReadings:
-    return KnownReadings({7: np.array([[0.5, -1.25, 2.0]]), 2**63 + 1: np.array([[0.001, 0.0, -3.0], [1.0, 1.0, 1.0]])})
+def tuning() -> Tuning:
+    held_out = {7: np.array([[0.5, -1.25, 2.0]]), 2**63 + 1: np.array([[0.001, 0.0, -3.0], [1.0, 1.0, 1.0]])}
+    return Tuning(frozenset({"0" * 15 + "7", "f" * 16}), held_out)
 
 
-def test_known_readings_come_back(tmp_path: Path) -> None:
-    (tmp_path / ENCODER_READINGS).write_bytes(dump_readings(known(), 3))
-    found = load_readings(tmp_path, len(LABELS)).by_answer
-    assert found.keys() == known().by_answer.keys()
-    for key, reading in known().by_answer.items():
-        np.testing.assert_array_equal(found[key], reading)
+def test_what_it_was_tuned_on_comes_back(tmp_path: Path) -> None:
+    (tmp_path / ENCODER_TUNING).write_bytes(dump_tuning(tuning(), 3))
+    found = load_tuning(tmp_path, len(LABELS))
+    assert found.tuned_on == tuning().tuned_on
+    assert found.held_out.keys() == tuning().held_out.keys()
+    for key, reading in tuning().held_out.items():
+        np.testing.assert_array_equal(found.held_out[key], reading)
 
 
-def test_an_encoder_may_know_no_answer(tmp_path: Path) -> None:
-    (tmp_path / ENCODER_READINGS).write_bytes(dump_readings(KnownReadings({}), 3))
-    assert load_readings(tmp_path, 3).by_answer == {}
+def test_an_encoder_may_have_been_tuned_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / ENCODER_TUNING).write_bytes(dump_tuning(Tuning(frozenset(), {}), 3))
+    assert load_tuning(tmp_path, 3) == Tuning(frozenset(), {})
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        pytest.param(drop("answers"), id="no answers"),
-        pytest.param(put("answers", lambda a: a.astype(np.int64)), id="answers of another kind"),
+        pytest.param(drop("tuned_on"), id="nothing tuned on"),
+        pytest.param(put("tuned_on", lambda a: a.astype(np.int64)), id="tuned on another kind"),
+        pytest.param(put("tuned_on", lambda a: a[None]), id="tuned on a table"),
+        pytest.param(drop("held_out"), id="no answers"),
+        pytest.param(put("held_out", lambda a: a.astype(np.int64)), id="answers of another kind"),
         pytest.param(put("n_sentences", lambda a: a + np.uint32(1)), id="sentences too many"),
         pytest.param(put("readings", lambda a: a[:, :2]), id="a label too few"),
         pytest.param(put("readings", lambda a: a.astype(np.float32)), id="readings of another kind"),
         pytest.param(put("n_sentences", lambda a: a[:1]), id="an answer too many"),
     ],
 )
-def test_what_are_no_readings_is_not_trusted(tmp_path: Path, change: Callable[[dict[str, Any]], None]) -> None:
-    content = unpack(dump_readings(known(), 3))
+def test_what_does_not_say_what_it_was_tuned_on_is_not_trusted(
+    tmp_path: Path, change: Callable[[dict[str, Any]], None]
+) -> None:
+    content = unpack(dump_tuning(tuning(), 3))
     change(content)
-    (tmp_path / ENCODER_READINGS).write_bytes(dump_arrays(content))
-    with pytest.raises(ModelError, match=r"encoder_readings\.npz: holds no readings"):
-        load_readings(tmp_path, len(LABELS))
+    (tmp_path / ENCODER_TUNING).write_bytes(dump_arrays(content))
+    with pytest.raises(ModelError, match=r"encoder_tuning\.npz: does not say"):
+        load_tuning(tmp_path, len(LABELS))
