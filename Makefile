@@ -65,7 +65,7 @@ ifeq ($(TEXTS),)
 	@$(BIN)/stance train data/corpus data/general --encoder '$(ENCODER)' -o build/default
 else
 	@$(THREADS) $(BIN)/stance train $(LABELLED) --texts '$(TEXTS)' $(WEIGHTS) --encoder none --curves -o models/fast
-	@$(THREADS) $(BIN)/stance train $(LABELLED) $(FURTHER) --texts '$(TEXTS)' $(WEIGHTS) --encoder '$(ENCODER)' --curves -o models/default
+	@$(THREADS) $(BIN)/stance train $(LABELLED) $(FURTHER) --texts '$(TEXTS)' --encoder '$(ENCODER)' --curves -o models/default
 endif
 
 datasheet: $(VENV)/.dev ## Measure the tables of data/README.md again; needs TEXTS=FOLDER

@@ -540,7 +540,8 @@ def train(
     chosen = None if scheme is None else read_scheme(scheme)
     data = read_labelled(intake, chosen, source_weights=read_weights(weight or [], labelled))
     n_rejected = intake.close(left_out)
-    folder = train_model(data, output, default_config(), say=_say, encoder=reading, n_folds=folds, with_curves=curves)
+    config = default_config(data.scheme, reading)
+    folder = train_model(data, output, config, say=_say, encoder=reading, n_folds=folds, with_curves=curves)
     scores = folder.manifest.scores
     if as_json:
         _print_json({"model": folder.full_name, **scores})

@@ -25,7 +25,7 @@ from pipeline.lexicon import default_lexicon_text, parse_lexicon
 from pipeline.manifest import ClassifierConfig, hash_answer
 from pipeline.preprocess import AnswerParser
 from pipeline.training import count_labelled, featurise
-from pipeline.workflow.training import EncoderSource, open_encoder
+from pipeline.workflow.training import EncoderSource, default_config, open_encoder
 
 ALL_PARTS = {**PARTS, "general": 1.0, "labels/medical_qa_turned.csv": 1.0}
 """What the default model and its encoder learn from, and how much an answer of each counts."""
@@ -65,12 +65,12 @@ def predict_held_out(data: StudyData, source: EncoderSource) -> tuple[StudyData,
     """Return the held-out answers, and their posteriors by each system."""
     is_seen = np.array([hash_answer(answer) in source.tuning.tuned_on for answer in data.answers])
     train, test = np.flatnonzero(is_seen), np.flatnonzero(~is_seen)
-    held_out, config = data.of_answers(test), ClassifierConfig()
+    held_out = data.of_answers(test)
     found = {name: peer(train, test) for name, peer in list_peers(data).items() if name in {COMMONEST, TFIDF}}
-    found[WORDS] = predict_fold(data.training, train, test, data.scheme, config)[0]
+    found[WORDS] = predict_fold(data.training, train, test, data.scheme, default_config(data.scheme))[0]
     training = read_held_out(held_out, source)
     found[ENCODER] = _weigh_readings(held_out, training)
-    found[BOTH] = cross_validate(training, data.scheme, config).posteriors
+    found[BOTH] = cross_validate(training, data.scheme, default_config(data.scheme, source)).posteriors
     return held_out, found
 
 
@@ -90,7 +90,7 @@ def _weigh_readings(held_out: StudyData, training: TrainingData) -> Floats:
     posteriors = np.zeros((len(readings), len(names)))
     splits, _ = split_answers(training.labels, training.questions, 5)
     for learnt, scored in splits:
-        regression = LogisticRegression(max_iter=1000, class_weight="balanced")
+        regression = LogisticRegression(max_iter=1000)
         regression.fit(readings[learnt], training.labels[learnt], sample_weight=training.weights[learnt])
         columns = np.array([names.index(name) for name in regression.classes_])
         posteriors[np.ix_(scored, columns)] = regression.predict_proba(readings[scored])
