@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format model datasheet study coverage schema benchmark lock picture clean
+.PHONY: help demo test check format model datasheet study held-out coverage schema benchmark lock picture clean
 
 # The real answers that the tables of data/labels are on: see data/README.md.
 TEXTS ?=
@@ -72,9 +72,13 @@ datasheet: $(VENV)/.dev ## Measure the tables of data/README.md again; needs TEX
 	@test -n '$(TEXTS)' || { echo 'Name the folder of the real answers: make datasheet TEXTS=FOLDER (see data/README.md)'; exit 2; }
 	@$(BIN)/python -m data.measure --texts '$(TEXTS)'
 
-study: $(VENV)/.dev ## Measure the tables of docs/method.md again (half an hour); needs TEXTS=FOLDER
+study: $(VENV)/.dev ## Measure the tables of words and cues in docs/method.md again (half an hour); needs TEXTS=FOLDER
 	@test -n '$(TEXTS)' || { echo 'Name the folder of the real answers: make study TEXTS=FOLDER (see data/README.md)'; exit 2; }
 	@$(BIN)/python -m data.measure.study --texts '$(TEXTS)'
+
+held-out: $(VENV)/.dev ## Measure what the encoder brings again (ten minutes); needs TEXTS=FOLDER
+	@test -n '$(TEXTS)' || { echo 'Name the folder of the real answers: make held-out TEXTS=FOLDER (see data/README.md)'; exit 2; }
+	@$(BIN)/python -m data.measure.held_out --texts '$(TEXTS)'
 
 coverage: $(VENV)/.dev ## Measure how often the intervals of shares hold the truth (some minutes)
 	@$(BIN)/python -m data.measure.coverage

@@ -85,7 +85,7 @@ def _encoder_lines(training: Mapping[str, Any]) -> list[str]:
     return [
         f"Beside them it reads what an encoder says of each sentence ({_plain(training['encoder'])}): a small "
         "transformer that sees proposition, question and answer together.",
-        f"The encoder was tuned on {training['n_tuned_on']} labelled answers, none of which is among those below.",
+        f"It was tuned on the labels of {training['n_tuned_on']:,} texts, none of which is among the answers below.",
     ]
 
 
@@ -172,16 +172,17 @@ def _curve_lines(curves: Mapping[str, Any], *, has_encoder: bool) -> list[str]:
         lines += [f"| {called:.2f} | {right:.3f} |" for called, right in _thin(curves["coverage"])]
         lines += ["", "![Coverage and accuracy](coverage.svg)"]
     if curves.get("learning"):
-        lines += ["", "## What more labelled answers buy", "", "| labelled answers | sides right | 90 % interval |"]
-        lines[-1:] = [*(["The encoder is the same throughout.", ""] if has_encoder else []), lines[-1]]
-        lines += ["|--:|--:|--:|", *(_interval_row(f"{p['n_answers']:,}", p) for p in curves["learning"])]
+        lines += ["", "## What more labelled answers buy", ""]
+        lines += ["The encoder is the same throughout.", ""] if has_encoder else []
+        lines += ["| labelled answers | sides right | 90 % interval |", "|--:|--:|--:|"]
+        lines += [*(_interval_row(f"{p['n_answers']:,}", p) for p in curves["learning"])]
         lines += ["", "![Learning curve](learning.svg)"]
     if curves.get("groups"):
-        lines += ["", "## Groups it never saw", "", "Each group is called by a model trained without it.", ""]
+        lines += ["", "## Groups it never saw", "", "Each group is called by a model trained without it."]
         n_scored = sum(p["n_answers"] for p in curves["groups"])
-        lines[-1:] = [f"Only answers that name their group take part: {n_scored:,} in all."]
-        lines += ["The encoder may have been tuned on others of a group.", ""] if has_encoder else [""]
-        lines += ["| group | answers | sides right | 90 % interval |", "|---|--:|--:|--:|"]
+        lines += [f"Only answers that name their group take part: {n_scored:,} in all."]
+        lines += ["The encoder may have been tuned on others of a group."] if has_encoder else []
+        lines += ["", "| group | answers | sides right | 90 % interval |", "|---|--:|--:|--:|"]
         lines += [_interval_row(f"{_plain(p['group'])} | {p['n_answers']}", p) for p in curves["groups"]]
         lines += ["", "![Scores by group](groups.svg)"]
     return lines

@@ -502,7 +502,8 @@ def train(
         str,
         typer.Option(
             metavar="MODEL",
-            help="The model whose encoder reads the answers; none for words and cues alone, which is far faster.",
+            help="The model whose encoder reads the answers, or the folder of a tuned one; none for words and cues "
+            "alone, which is far faster.",
         ),
     ] = "default",
     curves: Annotated[

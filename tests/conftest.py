@@ -1,4 +1,4 @@
-"""What every test may use: the label scheme, the parser and the shipped model, each built once."""
+"""What every test may use: the label scheme, the parser and the shipped models, each built once."""
 
 from __future__ import annotations
 

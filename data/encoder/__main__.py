@@ -1,4 +1,4 @@
-"""Tune the encoder of the default model: an hour on two cores.
+"""Tune the encoder of the default model: an hour and a half on two cores.
 
 ``python -m data.encoder --texts FOLDER --base FOLDER -o build/encoder``
 
@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from threadpoolctl import threadpool_limits
 
 from data.encoder.network import Base, to_encoder
 from data.encoder.tuning import Example, Settings, tune
-from data.measure.datasheet import field_of, read_part
+from data.measure.datasheet import field_of, is_asked, read_part
 from pipeline.encoder import (
     Encoder,
     Tuning,
@@ -34,7 +35,7 @@ from pipeline.encoder import (
     read_batch,
     texts_to_read,
 )
-from pipeline.estimator import Floats, Ints
+from pipeline.estimator import Bools, Floats, Ints
 from pipeline.evaluate import group_questions, split_answers
 from pipeline.lexicon import default_lexicon_text, parse_lexicon
 from pipeline.manifest import ENCODER_TUNING, hash_answer
@@ -78,14 +79,15 @@ def tune_all(
     answers: Sequence[AnswerRecord], weights: Sequence[float], base: Base, folder: Path, settings: Settings
 ) -> None:
     """Tune on all parts but one and read that; write the three files of an encoder."""
-    labels = default_scheme().names
+    scheme = default_scheme()
+    labels = scheme.names
     batches = list(parse_answers(AnswerParser(parse_lexicon(default_lexicon_text(), "cues.toml")), answers))
     examples = _build_examples(batches, weights, base, labels)
     gold = np.array([field_of(answer, "label") for answer in answers])
     questions = np.array(group_questions([a.question_id for a in answers], [a.question for a in answers]))
     train, test = split_answers(gold, questions, N_PARTS)[0][0]
     sys.stderr.write(f"{len(train)} answers to tune on, {len(test)} held out\n")
-    network = tune(base, len(labels), [examples[row] for row in train], settings)
+    network = tune(base, scheme, [examples[row] for row in train], settings)
     for name, content in dump_encoder(to_encoder(network, base, labels)).items():
         (folder / name).write_bytes(content)
     # Read as users will: by the matrices that were rounded when saved.
@@ -103,19 +105,23 @@ def _build_examples(
         answers = [answer for answer in batch.answers if isinstance(answer, AnswerRecord)]
         marked = batch.mark_sentences([read_gold_evidence(answer) for answer in answers])
         for row, answer in enumerate(answers):
-            numbers, first, starts = cut_answer(pieces, *texts_to_read(batch, row))
             begin, end = batch.sentence_borders[row : row + 2]
-            sentence_of = begin + np.searchsorted(batch.sentence_ranges[begin:end, 0], starts, side="right") - 1
-            examples.append(
-                Example(
-                    numbers=numbers,
-                    first=first,
-                    is_evidence=marked[sentence_of].tolist(),
-                    label=labels.index(field_of(answer, "label")),
-                    weight=weights[len(examples)],
-                )
-            )
+            sentences = batch.sentence_ranges[begin:end, 0], marked[begin:end]
+            judged = labels.index(field_of(answer, "label")), weights[len(examples)]
+            proposition, question, text = texts_to_read(batch, row)
+            bare = _cut_example(pieces, (None, question, text), sentences, judged) if is_asked(answer) else None
+            examples.append(replace(_cut_example(pieces, (proposition, question, text), sentences, judged), bare=bare))
     return examples
+
+
+def _cut_example(
+    pieces: WordPieces, read: tuple[str | None, str, str], sentences: tuple[Ints, Bools], judged: tuple[int, float]
+) -> Example:
+    """Cut what is read, with where its sentences start and which are marked, and its label and weight."""
+    numbers, first, starts = cut_answer(pieces, *read)
+    sentence_starts, is_marked = sentences
+    sentence_of = np.searchsorted(sentence_starts, starts, side="right") - 1
+    return Example(numbers, first, is_marked[sentence_of].tolist(), *judged)
 
 
 def _read_some(encoder: Encoder, batches: Sequence[ParsedBatch], rows: Ints) -> dict[int, Floats]:

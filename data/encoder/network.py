@@ -51,14 +51,13 @@ class Network(nn.Module):
 
     def __init__(self, base: Base, n_labels: int) -> None:
         super().__init__()
-        # The formula of the activation that NumPy can calculate; to drop views and shares at random within would take
-        # a third of the time, and another attention a tenth.
+        # The formula of the activation that NumPy can calculate; to drop shares of attention at random would take a
+        # sixth of the time, and another attention a tenth.
         self.bert = BertModel.from_pretrained(
             base.folder,
             add_pooling_layer=False,
             attn_implementation="eager",
             hidden_act="gelu_pytorch_tanh",
-            hidden_dropout_prob=0.0,
             attention_probs_dropout_prob=0.0,
         )
         words = self.bert.embeddings.word_embeddings

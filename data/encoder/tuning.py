@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from data.encoder.network import Base, Network
+from pipeline.schema import LabelScheme
 
 
 @dataclass(frozen=True)
@@ -31,16 +32,22 @@ class Settings:
         Share of a label's mass that is spread over all.
     evidence_weight
         How far it counts that the words weighed most are those of the marked evidence.
+    side_weight
+        How far the side of the label counts beside the label itself.
+    bare_share
+        How often an answer is read without its proposition, where its label would be the same.
     seed
         Of the order of the answers and of what is dropped out.
     """
 
-    n_epochs: int = 3
+    n_epochs: int = 4
     batch_size: int = 16
     rate: float = 2e-4
     head_rate: float = 1e-3
     smoothing: float = 0.05
     evidence_weight: float = 0.2
+    side_weight: float = 1.0
+    bare_share: float = 0.4
     seed: int = 0
 
 
@@ -58,6 +65,9 @@ class Example:
         Its number.
     weight
         How much it counts.
+    bare
+        The same without the proposition, as a page has it; None where the proposition is another thing than
+        what the question asks about.
     """
 
     numbers: Sequence[int]
@@ -65,13 +75,16 @@ class Example:
     is_evidence: Sequence[bool]
     label: int
     weight: float
+    bare: Example | None = None
 
 
-def tune(base: Base, n_labels: int, examples: Sequence[Example], settings: Settings) -> Network:
-    """Tune a network on some answers."""
+def tune(base: Base, scheme: LabelScheme, examples: Sequence[Example], settings: Settings) -> Network:
+    """Tune a network on some answers, to tell the labels of a scheme apart, and their sides."""
+    sides = [label.side or label.name for label in scheme.labels]
+    side_of = torch.tensor([sides.index(side) for side in sides])
     torch.manual_seed(settings.seed)
     shuffled = random.Random(settings.seed)  # noqa: S311
-    network = Network(base, n_labels)
+    network = Network(base, len(side_of))
     published = [p for name, p in network.named_parameters() if name.startswith("bert.") and p.requires_grad]
     new = [p for name, p in network.named_parameters() if not name.startswith("bert.")]
     optimizer = torch.optim.AdamW(
@@ -87,10 +100,11 @@ def tune(base: Base, n_labels: int, examples: Sequence[Example], settings: Setti
     started, n_done = time.monotonic(), 0
     network.train()
     for _ in range(settings.n_epochs):
-        for rows in _cut_batches(examples, settings.batch_size, shuffled):
-            batch = _Batch.of([examples[row] for row in rows])
+        shown = [_choose(example, settings.bare_share, shuffled) for example in examples]
+        for rows in _cut_batches(shown, settings.batch_size, shuffled):
+            batch = _Batch.of([shown[row] for row in rows])
             optimizer.zero_grad()
-            loss = _measure_loss(network, batch, settings) / mean_weight
+            loss = _measure_loss(network, batch, side_of, settings) / mean_weight
             loss.backward()
             nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimizer.step()
@@ -130,13 +144,20 @@ class _Batch:
         return cls((numbers, segments, is_piece, is_answer), is_evidence, labels, weights)
 
 
-def _measure_loss(network: Network, batch: _Batch, settings: Settings) -> Tensor:
+def _measure_loss(network: Network, batch: _Batch, side_of: Tensor, settings: Settings) -> Tensor:
     with torch.autocast("cpu", dtype=torch.bfloat16):
         logits, shares = network(*batch.inputs)
     losses = nn.functional.cross_entropy(logits, batch.labels, reduction="none", label_smoothing=settings.smoothing)
+    is_same_side = side_of == side_of[batch.labels][:, None]
+    on_side = torch.log_softmax(logits, dim=1).masked_fill(~is_same_side, -torch.inf).logsumexp(dim=1)
+    losses = losses - settings.side_weight * on_side
     on_evidence = (shares * batch.is_evidence).sum(dim=1).clamp(min=1e-4)
     losses = losses - settings.evidence_weight * on_evidence.log() * batch.is_evidence.any(dim=1)
     return (losses * batch.weights).mean()
+
+
+def _choose(example: Example, bare_share: float, shuffled: random.Random) -> Example:
+    return example.bare if example.bare is not None and shuffled.random() < bare_share else example
 
 
 def _cut_batches(examples: Sequence[Example], size: int, shuffled: random.Random) -> list[list[int]]:

@@ -129,7 +129,7 @@ class Task:
             self._groups = [str(number) for number in range(len(train))]
         self._vocabulary = build_vocabulary(self._train, 1)
         before = time.process_time()
-        self._readings = [
+        self._train_readings, self._test_readings = [
             np.concatenate([read_batch(encoder, part.batch) for part in parts]) for parts in (self._train, self._test)
         ]
         self.reading_seconds = time.process_time() - before
@@ -142,14 +142,14 @@ class Task:
         """Call the test answers."""
         estimator = fit_estimator(self._learn_from(setting), setting.config)
         gold = self.gold.tolist()
-        readings = self._readings[1] if setting.is_read else None
+        readings = self._test_readings if setting.is_read else None
         test = count_labelled(self._test, self._vocabulary, gold, gold, [1.0] * len(gold), readings)
         sentences = test.sentences.of_features(self._columns(setting.config))
         return self._call(predict_posteriors(estimator, sentences, self.scheme))
 
     def _learn_from(self, setting: Setting) -> TrainingData:
         weights = [1.0] * len(self.labels)
-        readings = self._readings[0] if setting.is_read else None
+        readings = self._train_readings if setting.is_read else None
         data = count_labelled(self._train, self._vocabulary, self.labels.tolist(), self._groups, weights, readings)
         return data.of_features(self._columns(setting.config))
 

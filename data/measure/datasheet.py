@@ -22,7 +22,7 @@ READINGS = "labels/corpus_readings.csv"
 COLLECTED = "labels/medical_qa.csv"
 GENERAL = "general"
 GENERAL_READINGS = "labels/general_readings.csv"
-_MARK = re.compile(r"(<!-- measured: ([a-z]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_MARK = re.compile(r"(<!-- measured: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,13 @@ def field_of(answer: AnswerRecord, name: str) -> Any:
     return (answer.model_extra or {})[name]
 
 
+def is_asked(answer: AnswerRecord) -> bool:
+    """Say whether the proposition is what the question asks about, so that it goes without saying."""
+    known = answer.model_extra or {}
+    # What ends so is labelled on a second proposition.
+    return not answer.answer_id.endswith("-b") and ("polarity" in known or known.get("explicit") == "true")
+
+
 def measure_datasheet(folder: Path, texts: str) -> dict[str, str]:
     """Measure every table of the datasheet.
 
@@ -100,6 +107,11 @@ def measure_datasheet(folder: Path, texts: str) -> dict[str, str]:
 def replace_sections(sheet: str, sections: Mapping[str, str]) -> str:
     r"""Put new text between the marks of each section; a section without new text stays as it is.
 
+    Raises
+    ------
+    ValueError
+        When a section has no marks: what was measured would be lost.
+
     Examples
     --------
     >>> print(replace_sections("<!-- measured: n -->\nold\n<!-- end -->", {"n": "new"}))
@@ -107,6 +119,9 @@ def replace_sections(sheet: str, sections: Mapping[str, str]) -> str:
     new
     <!-- end -->
     """
+    unmarked = set(sections) - {found[2] for found in _MARK.finditer(sheet)}
+    if unmarked:
+        raise ValueError(f"no marks for {', '.join(sorted(unmarked))}")
     return _MARK.sub(
         lambda found: f"{found[1]}{sections[found[2]]}\n{found[3]}" if found[2] in sections else found[0], sheet
     )

@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from data.measure.datasheet import replace_sections
+from data.measure.datasheet import is_asked, replace_sections
 from data.measure.study import PARTS, TFIDF, StudyData, compare_table, list_peers, phenomena_table
 from pipeline.encoder import read_unseen
-from pipeline.estimator import Floats
-from pipeline.evaluate import cross_validate, predict_fold, split_answers
+from pipeline.estimator import Floats, Ints
+from pipeline.evaluate import predict_fold, split_answers
 from pipeline.features import build_vocabulary
 from pipeline.fitting import TrainingData
 from pipeline.lexicon import default_lexicon_text, parse_lexicon
@@ -28,7 +28,7 @@ from pipeline.training import count_labelled, featurise
 from pipeline.workflow.training import EncoderSource, default_config, open_encoder
 
 ALL_PARTS = {**PARTS, "general": 1.0, "labels/medical_qa_turned.csv": 1.0}
-"""What the default model and its encoder learn from, and how much an answer of each counts."""
+"""What the default model and its encoder learn from, and how much an answer of each counts for words and cues."""
 
 COMMONEST = "calling everything the commonest label"
 WORDS = "words and cues"
@@ -42,17 +42,24 @@ def main() -> None:
     parser.add_argument(
         "--texts", required=True, help="folder of the real answers that the tables of data/labels are on"
     )
-    parser.add_argument("--model", default="default", help="the model whose encoder it is, or the encoder's folder")
+    parser.add_argument("--encoder", default="default", help="the model whose encoder it is, or the encoder's folder")
     parser.add_argument("--print", action="store_true", help="print the tables instead of writing them")
     options = parser.parse_args()
     root = Path(__file__).parents[2]
-    source = open_encoder(options.model)
+    source = open_encoder(options.encoder)
     data = StudyData.read(root / "data", options.texts, ALL_PARTS)
-    held_out, found = predict_held_out(data, source)
-    shown = [BOTH, WORDS, TFIDF]
+    is_seen = np.array([hash_answer(answer) in source.tuning.tuned_on for answer in data.answers])
+    train, test = np.flatnonzero(is_seen), np.flatnonzero(~is_seen)
+    held_out = data.of_answers(test)
+    with_encoder, bare = predict_with_encoder(held_out, source)
+    found = predict_held_out(data, train, test) | with_encoder
+    asked = find_asked(held_out)
     sections = {
         "held-out": compare_table(held_out, found),
-        "held-out-phenomena": phenomena_table(held_out, found, shown),
+        "held-out-asked": compare_table(
+            held_out.of_answers(asked), {"with a proposition": found[BOTH][asked], "without": bare}
+        ),
+        "held-out-phenomena": phenomena_table(held_out, found, [BOTH, WORDS, TFIDF]),
     }
     if options.print:
         sys.stdout.write("\n\n".join(sections.values()) + "\n")
@@ -61,40 +68,71 @@ def main() -> None:
     method.write_text(replace_sections(method.read_text(encoding="utf-8"), sections), encoding="utf-8")
 
 
-def predict_held_out(data: StudyData, source: EncoderSource) -> tuple[StudyData, dict[str, Floats]]:
-    """Return the held-out answers, and their posteriors by each system."""
-    is_seen = np.array([hash_answer(answer) in source.tuning.tuned_on for answer in data.answers])
-    train, test = np.flatnonzero(is_seen), np.flatnonzero(~is_seen)
-    held_out = data.of_answers(test)
+def predict_held_out(data: StudyData, train: Ints, test: Ints) -> dict[str, Floats]:
+    """Predict the held-out answers by what learns from those that the encoder was tuned on."""
     found = {name: peer(train, test) for name, peer in list_peers(data).items() if name in {COMMONEST, TFIDF}}
     found[WORDS] = predict_fold(data.training, train, test, data.scheme, default_config(data.scheme))[0]
-    training = read_held_out(held_out, source)
-    found[ENCODER] = _weigh_readings(held_out, training)
-    found[BOTH] = cross_validate(training, data.scheme, default_config(data.scheme, source)).posteriors
-    return held_out, found
+    return found
 
 
-def read_held_out(held_out: StudyData, source: EncoderSource) -> TrainingData:
-    """Return what the default model learns from: words and cues of the held-out answers, and their readings."""
-    parser = AnswerParser(parse_lexicon(default_lexicon_text(), "cues.toml"))
-    features = featurise(held_out.answers, parser)
-    vocabulary = build_vocabulary(features, ClassifierConfig().min_answers)
-    labels, questions = held_out.training.labels.tolist(), held_out.training.questions.tolist()
-    readings = read_unseen(source.encoder, source.tuning, (part.batch for part in features))
-    return count_labelled(features, vocabulary, labels, questions, held_out.training.weights.tolist(), readings)
+def predict_with_encoder(held_out: StudyData, source: EncoderSource) -> tuple[dict[str, Floats], Floats]:
+    """Predict each held-out answer by what learnt from those to other questions.
 
-
-def _weigh_readings(held_out: StudyData, training: TrainingData) -> Floats:
-    """Predict from the readings alone, out of fold."""
-    readings, names = training.sentences.sum_readings(), held_out.scheme.names
-    posteriors = np.zeros((len(readings), len(names)))
-    splits, _ = split_answers(training.labels, training.questions, 5)
-    for learnt, scored in splits:
-        regression = LogisticRegression(max_iter=1000)
-        regression.fit(readings[learnt], training.labels[learnt], sample_weight=training.weights[learnt])
+    Returns
+    -------
+    found
+        The posteriors by the readings alone and by the default model.
+    bare
+        By the default model, of the answers of `find_asked`, read without their propositions.
+    """
+    n, names = len(held_out.answers), held_out.scheme.names
+    rows = np.concatenate([np.arange(n), find_asked(held_out)])
+    training = read_held_out(held_out, rows, source)
+    config = default_config(held_out.scheme, source)
+    both, alone = np.zeros((len(rows), len(names))), np.zeros((n, len(names)))
+    readings = training.sentences.sum_readings()
+    splits, _ = split_answers(held_out.training.labels, held_out.training.questions, 5)
+    for learnt, test in splits:
+        scored = np.flatnonzero(np.isin(rows, test))
+        both[scored] = predict_fold(training, np.sort(learnt), scored, held_out.scheme, config)[0]
+        regression = LogisticRegression(max_iter=1000).fit(readings[learnt], training.labels[learnt])
         columns = np.array([names.index(name) for name in regression.classes_])
-        posteriors[np.ix_(scored, columns)] = regression.predict_proba(readings[scored])
-    return posteriors
+        alone[np.ix_(test, columns)] = regression.predict_proba(readings[test])
+    return {ENCODER: alone, BOTH: both[:n]}, both[n:]
+
+
+def find_asked(held_out: StudyData) -> Ints:
+    """Return the answers to what their question asks about."""
+    return np.flatnonzero([is_asked(answer) for answer in held_out.answers])
+
+
+def read_held_out(held_out: StudyData, rows: Ints, source: EncoderSource) -> TrainingData:
+    """Return what the default model learns from: words and cues of held-out answers, and their readings.
+
+    Parameters
+    ----------
+    held_out
+        The answers.
+    rows
+        Which of them; what comes a second time is read without its proposition.
+    source
+        What reads them.
+    """
+    n = len(held_out.answers)
+    answers = [held_out.answers[row] for row in rows]
+    answers = answers[:n] + [answer.model_copy(update={"proposition": None}) for answer in answers[n:]]
+    features = featurise(answers, AnswerParser(parse_lexicon(default_lexicon_text(), "cues.toml")))
+    vocabulary = build_vocabulary(features, ClassifierConfig().min_answers)
+    known = held_out.training
+    readings = read_unseen(source.encoder, source.tuning, (part.batch for part in features))
+    return count_labelled(
+        features,
+        vocabulary,
+        known.labels[rows].tolist(),
+        known.questions[rows].tolist(),
+        np.ones(len(rows)).tolist(),
+        readings,
+    )
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ What it makes of an answer is a weighted sum over the answer's words, so that wh
 from pipeline.encoder.files import dump_encoder, dump_tuning, load_encoder, load_tuning, read_encoder
 from pipeline.encoder.network import Encoder, Layer, Norm, Quantised, cut_answer
 from pipeline.encoder.pieces import WordPieces
-from pipeline.encoder.reading import Tuning, hash_asked, read_batch, read_unseen, texts_to_read
+from pipeline.encoder.reading import Tuning, count_unread, hash_asked, read_batch, read_unseen, texts_to_read
 
 __all__ = [
     "Encoder",
@@ -16,6 +16,7 @@ __all__ = [
     "Quantised",
     "Tuning",
     "WordPieces",
+    "count_unread",
     "cut_answer",
     "dump_encoder",
     "dump_tuning",

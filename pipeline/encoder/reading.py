@@ -99,6 +99,16 @@ def hash_asked(answer: Asked) -> int:
     return int.from_bytes(hashlib.sha256(joined.encode()).digest()[:8], "little")
 
 
+def count_unread(tuning: Tuning, batches: Iterable[ParsedBatch]) -> int:
+    """Count the answers that `read_unseen` has to read, because no reading of them is kept."""
+    return sum(reading is None for batch in batches for reading in _find_kept(tuning, batch))
+
+
+def _find_kept(tuning: Tuning, batch: ParsedBatch) -> list[Floats | None]:
+    borders = batch.sentence_borders
+    return [tuning.find(answer, borders[row + 1] - borders[row]) for row, answer in enumerate(batch.answers)]
+
+
 def read_unseen(encoder: Encoder, tuning: Tuning, batches: Iterable[ParsedBatch]) -> Floats:
     """Read labelled answers that an encoder was not tuned on, but for those whose readings are kept.
 
@@ -109,8 +119,7 @@ def read_unseen(encoder: Encoder, tuning: Tuning, batches: Iterable[ParsedBatch]
     """
     parts = []
     for batch in batches:
-        borders = batch.sentence_borders
-        kept = [tuning.find(answer, borders[row + 1] - borders[row]) for row, answer in enumerate(batch.answers)]
+        borders, kept = batch.sentence_borders, _find_kept(tuning, batch)
         readings = read_batch(encoder, batch, [row for row, reading in enumerate(kept) if reading is None])
         for row, reading in enumerate(kept):
             if reading is not None:

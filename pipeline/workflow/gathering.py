@@ -134,7 +134,9 @@ class Tally:
         """List what a reader of the report should know of its models and its breakdowns."""
         own = classifier.folder.full_name
         warnings = [
-            f"{n} answers were classified by {name}, not by {own}" for name, n in self.models.items() if name != own
+            f"{n} answers were classified by {name}, not by {own} (--model names the one a report is made with)"
+            for name, n in self.models.items()
+            if name != own
         ]
         if classifier.call_errors is None:
             warnings.append(

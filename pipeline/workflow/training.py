@@ -235,7 +235,7 @@ class EncoderSource:
     tuning: Tuning
     files: Mapping[str, bytes]
 
-    @property
+    @cached_property
     def name(self) -> str:
         """What it is, whichever model it was taken from: a hash of its files."""
         state = hashlib.sha256()
@@ -353,30 +353,34 @@ def train_model(
 
 
 def _read_to_learn(source: EncoderSource, features: Sequence[Features], say: Say) -> Floats:
-    from pipeline.encoder import hash_asked, read_unseen
+    from pipeline.encoder import count_unread, read_unseen
 
-    answers = [answer for part in features for answer in part.batch.answers]
-    n_new = sum(hash_asked(answer) not in source.tuning.held_out for answer in answers)
-    if n_new:
-        say(f"{source.name} reads {n_new} answers, some 30 a second (--encoder none learns without it)")
-    return read_unseen(source.encoder, source.tuning, (part.batch for part in features))
+    batches = [part.batch for part in features]
+    n_unread = count_unread(source.tuning, batches)
+    if n_unread:
+        say(f"{source.name} reads {n_unread} answers, some 40 a second (--encoder none learns without it)")
+    return read_unseen(source.encoder, source.tuning, batches)
 
 
 def leave_out_tuned_on(data: LabelledData, source: EncoderSource, say: Say) -> LabelledData:
-    """Leave out what the encoder was tuned on: there it is better than it will be."""
-    tuned_on = [hash_answer(answer) in source.tuning.tuned_on for answer in data.answers]
-    n_left = len(tuned_on) - sum(tuned_on)
-    if n_left == len(tuned_on):
+    """Leave out what an encoder was tuned on: there it is better than it will be.
+
+    Raises
+    ------
+    BadInput
+        When nothing is left.
+    """
+    n, tuned_on = len(data.answers), source.tuning.tuned_on
+    left = [row for row, answer in enumerate(data.answers) if hash_answer(answer) not in tuned_on]
+    if len(left) == n:
         return data
-    told = f"{source.name} was tuned on"
-    if not n_left:
-        raise BadInput("labelled data", f"{told} all {len(tuned_on)} answers: name others, or --encoder none")
-    say(f"{told} {sum(tuned_on)} of {len(tuned_on)} answers: {n_left} are left to learn from and to score on")
-    return replace(
-        data,
-        answers=[answer for answer, is_out in zip(data.answers, tuned_on, strict=True) if not is_out],
-        labels=[label for label, is_out in zip(data.labels, tuned_on, strict=True) if not is_out],
+    if not left:
+        reason = f"{source.name} was tuned on all {n} answers: name others, or --encoder none"
+        raise BadInput("labelled data", reason)
+    say(
+        f"{source.name} was tuned on {n - len(left)} of {n} answers: {len(left)} are left to learn from and to score on"
     )
+    return replace(data, answers=[data.answers[row] for row in left], labels=[data.labels[row] for row in left])
 
 
 def _measure_curves(
@@ -463,6 +467,13 @@ def default_config(scheme: LabelScheme, encoder: EncoderSource | None = None) ->
 
     Beside an encoder that was tuned to tell the scheme's labels apart, words and cues add little and are held
     back, and the labels count as often as they occur: both measured across questions, see docs/method.md.
+
+    Parameters
+    ----------
+    scheme
+        The labels.
+    encoder
+        What reads the answers; None for words and cues alone.
     """
     if encoder is None or encoder.encoder.labels != scheme.names:
         return ClassifierConfig()

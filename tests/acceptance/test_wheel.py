@@ -24,7 +24,7 @@ def wheel(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_the_wheel_holds_the_model_the_lexicon_and_the_scheme(wheel: Path) -> None:
+def test_the_wheel_holds_the_models_the_lexicon_the_scheme_and_the_licences(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {
         "pipeline/models/default/manifest.json",
@@ -36,6 +36,10 @@ def test_the_wheel_holds_the_model_the_lexicon_and_the_scheme(wheel: Path) -> No
         "pipeline/resources/report.html.j2",
         "pipeline/py.typed",
     } <= names
+    assert {name.rpartition("/")[2] for name in names if ".dist-info/" in name} >= {
+        "LICENSE",
+        "LICENSE-all-MiniLM-L6-v2",
+    }
     assert not [name for name in names if name.startswith(("tests/", "data/", "docs/"))]
 
 

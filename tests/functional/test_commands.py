@@ -288,9 +288,9 @@ def test_whatever_the_variable_columns_holds_a_report_is_printed(
 
 @pytest.fixture(scope="session")
 def knowing_model(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The default model, with how its calls err in its manifest: nine times in ten it is right."""
+    """The fast model, with how its calls err in its manifest: nine times in ten it is right."""
     folder = tmp_path_factory.mktemp("knowing") / "knowing"
-    shutil.copytree(find_model("default"), folder)
+    shutil.copytree(find_model("fast"), folder)
     manifest = json.loads((folder / "manifest.json").read_bytes())
     n = len(manifest["scheme"]["labels"])
     manifest["scores"]["calls"] = [[90 if k == j else 2 for k in range(n + 1)] for j in range(n)]

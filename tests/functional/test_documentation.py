@@ -60,6 +60,18 @@ def test_the_readme_shows_what_the_demo_prints(
     assert capsys.readouterr().out.rstrip() in (checkout / "README.md").read_text(encoding="utf-8")
 
 
+def test_the_readme_shows_what_explains_a_call(
+    checkout: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipeline.cli import run
+
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.delenv("MEDSTANCE_MODEL")
+    question, text = "Does microneedling at home make pores smaller?", "It works, but I would not do it."
+    assert run(["explain", "-q", question, text]) == 0
+    assert capsys.readouterr().out.rstrip() in (checkout / "README.md").read_text(encoding="utf-8")
+
+
 def test_the_map_of_the_house_names_every_module(checkout: Path) -> None:
     house = (checkout / "README.md").read_text(encoding="utf-8")
     modules = [p.name for p in (checkout / "pipeline").glob("*.py") if not p.name.startswith("__")]

@@ -1,4 +1,4 @@
-"""The labelled data that the default model learns from keeps its own rules.
+"""The labelled data that the shipped models learn from keeps its own rules.
 
 Part one is written for the project and is here; part two is labels on real answers, whose texts are not:
 what needs the texts is skipped without them.
@@ -19,12 +19,14 @@ from data.measure.datasheet import (
     COLLECTED,
     READINGS,
     field_of,
+    is_asked,
     read_part,
     read_table,
     render_agreement,
     render_counts,
     render_disagreements,
     render_phenomena,
+    replace_sections,
     sample_texts,
     section_of,
     texts_without_twins,
@@ -230,6 +232,44 @@ def test_the_datasheet_has_the_label_counts_as_they_are(
     explicit = Counter(row["label"] for row in labels if row["explicit"] == "true")
     for name in scheme.names:
         assert f"| `{name}` | {one[name]} | {two[name]} | {explicit[name]} |" in section_of(sheet, "labels")
+
+
+@pytest.mark.parametrize(
+    ("extra", "answer_id", "expected"),
+    [
+        ({"polarity": "flipped"}, "tummy-tuck-01", True),
+        ({"polarity": "straight"}, "tummy-tuck-01-b", False),
+        ({"explicit": "true"}, "icliniq-12", True),
+        ({"explicit": "true"}, "icliniq-12-b", False),
+        ({"explicit": "false"}, "icliniq-12", False),
+        ({}, "icliniq-12-3", False),
+    ],
+    ids=["written", "written, second", "explicit", "explicit, second", "implicit", "further"],
+)
+def test_a_proposition_goes_without_saying_where_the_question_asks_about_it(
+    extra: dict[str, str], answer_id: str, *, expected: bool
+) -> None:
+    source = {"file": "a.jsonl", "locator": "line 1"}
+    record = {"question": "Is it safe?", "text": "Yes.", "answer_id": answer_id, "question_id": "q", "source": source}
+    assert is_asked(AnswerRecord.model_validate(record | extra)) is expected
+
+
+@pytest.mark.parametrize(
+    ("name", "page"),
+    [
+        *((name, "docs/method.md") for name in ("held-out", "held-out-asked", "held-out-phenomena", "peers")),
+        *((name, "docs/method.md") for name in ("ablations", "phenomena", "benchmarks", "coverage")),
+        ("labels", "data/README.md"),
+    ],
+)
+def test_a_measured_table_has_its_place(name: str, page: str, checkout: Path) -> None:
+    text = (checkout / page).read_text(encoding="utf-8")
+    assert section_of(replace_sections(text, {name: "| new |"}), name) == "| new |"
+
+
+def test_a_measured_table_without_a_place_is_not_lost() -> None:
+    with pytest.raises(ValueError, match="no marks for other"):
+        replace_sections("<!-- measured: one -->\n<!-- end -->", {"other": "| new |"})
 
 
 def test_second_readings_are_of_part_one_and_settle_on_its_labels(

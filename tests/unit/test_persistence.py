@@ -49,6 +49,8 @@ from pipeline.manifest import (
 )
 from pipeline.persistence import dump_model, load_model, read_content, save_model
 from pipeline.schema import AnswerRecord, LabelScheme, Source
+from pipeline.workflow.scheme import default_scheme
+from pipeline.workflow.training import default_config, open_encoder
 
 if TYPE_CHECKING:
     from pipeline.classify import StanceModel
@@ -98,9 +100,9 @@ def save_copy(folder: Path, model: StanceModel) -> ModelFolder:
     )
 
 
-SHIPPED = ["default", "fast"]
-SOURCES = ["data/corpus", "data/labels/medical_qa.csv", "data/labels/medical_qa_more.csv"]
-"""What the shipped models are made from, in order: as in the Makefile."""
+LABELLED = ("data/corpus", "data/labels/medical_qa.csv", "data/labels/medical_qa_more.csv")
+SHIPPED = {"default": (*LABELLED, "data/general", "data/labels/medical_qa_turned.csv"), "fast": LABELLED}
+"""The shipped models, and what they are made from, in order: as in the Makefile."""
 
 N_FEATURES = 12
 CONFIG = ClassifierConfig(min_answers=1, relevance_min_sentences=2)
@@ -945,6 +947,20 @@ def test_a_shipped_model_is_intact_and_its_card_says_how_good_it_is(name: str) -
     assert all(name in card.replace("\\", "") for name in shipped.manifest.scheme.names)
 
 
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_model_is_fitted_with_the_settings_of_its_kind(name: str) -> None:
+    shipped = read_folder(find_model(name))
+    source = open_encoder(str(shipped.path)) if shipped.has_encoder else None
+    assert shipped.manifest.config == default_config(shipped.manifest.scheme, source)
+
+
+def test_labels_are_balanced_unless_an_encoder_was_tuned_for_them() -> None:
+    source = open_encoder("default")
+    others = LabelScheme.from_labels("claims", ["favor", "against", "none"])
+    assert not default_config(default_scheme(), source).balance
+    assert default_config(others, source) == default_config(default_scheme()) == ClassifierConfig()
+
+
 def test_one_shipped_model_reads_with_an_encoder_and_one_without() -> None:
     assert {name: read_folder(find_model(name)).has_encoder for name in SHIPPED} == {"default": True, "fast": False}
 
@@ -1021,7 +1037,7 @@ def test_a_shipped_model_is_made_from_the_labelled_data_byte_for_byte(checkout: 
         pytest.skip(f"the shipped model was made with other packages than are installed: {shipped.manifest.versions}")
     texts = str(shared / "corpora" / "medical_qa")
     # In a process of its own: measuring coverage would take it several times as long.
-    command = [sys.executable, "-c", FIT_A_SHIPPED_MODEL, str(checkout), texts, name, *SOURCES]
+    command = [sys.executable, "-c", FIT_A_SHIPPED_MODEL, str(checkout), texts, name, *SHIPPED[name]]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("COV_")}
     # As in `make model`.
     environment |= {"OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2", "OPENBLAS_CORETYPE": "Haswell"}
