@@ -249,8 +249,8 @@ def test_the_datasheet_has_the_label_counts_as_they_are(
 def test_a_proposition_goes_without_saying_where_the_question_asks_about_it(
     extra: dict[str, str], answer_id: str, *, expected: bool
 ) -> None:
-    source = {"file": "a.jsonl", "locator": "line 1"}
-    record = {"question": "Is it safe?", "text": "Yes.", "answer_id": answer_id, "question_id": "q", "source": source}
+    given = {"question_id": "q", "question": "Is it safe?", "answer_id": answer_id, "position": 1, "text": "Yes."}
+    record = given | {"source": {"file": "a.jsonl", "locator": "line 1"}}
     assert is_asked(AnswerRecord.model_validate(record | extra)) is expected
 
 
