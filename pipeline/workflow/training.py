@@ -358,7 +358,7 @@ def _read_to_learn(source: EncoderSource, features: Sequence[Features], say: Say
     batches = [part.batch for part in features]
     n_unread = count_unread(source.tuning, batches)
     if n_unread:
-        say(f"{source.name} reads {n_unread} answers, some 40 a second (--encoder none learns without it)")
+        say(f"{source.name} reads {n_unread} answers, some 25 a second (--encoder none learns without it)")
     return read_unseen(source.encoder, source.tuning, batches)
 
 

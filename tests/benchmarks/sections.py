@@ -25,7 +25,7 @@ _OUTPUT = "classified.jsonl"
 _SMALLEST = 1000
 _NEW_EVERY = 100
 _READ = 1000
-"""Answers that a model with an encoder reads: some forty a second."""
+"""Answers that a model with an encoder reads: some 25 a second."""
 _LENGTHS = (25, 100, 400, 600)
 _START_ROUNDS = 3
 
