@@ -303,7 +303,14 @@ def train_model(
     """
     from pipeline.classify import StanceModel
     from pipeline.estimator import scale_temperature
-    from pipeline.evaluate import choose_abstention, cross_validate, score_abstention, score_evidence, score_posteriors
+    from pipeline.evaluate import (
+        choose_abstention,
+        cross_validate,
+        score_abstention,
+        score_evidence,
+        score_posteriors,
+        split_answers,
+    )
     from pipeline.features import build_vocabulary
     from pipeline.fitting import fit_estimator
     from pipeline.persistence import save_model
@@ -312,6 +319,8 @@ def train_model(
 
     if encoder is not None:
         data = leave_out_tuned_on(data, encoder, say)
+    # Too few answers are told of before they are read, which an encoder does slowly.
+    split_answers(np.array(data.labels), np.array(data.questions), n_folds)
     lexicon_text = default_lexicon_text()
     say(f"reading {len(data.answers)} answers to {len(set(data.questions))} questions")
     parser = AnswerParser(parse_lexicon(lexicon_text, "cues.toml"))

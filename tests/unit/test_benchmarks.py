@@ -214,7 +214,7 @@ def test_a_peer_that_is_not_there_has_a_row_that_says_so(monkeypatch: pytest.Mon
     rows = list(SECTIONS["peers"](Setting(n_answers=20)))
     assert [row.n_answers for row in rows] == [20, 20, 20, 5, None]
     assert rows[0].ratios == [1.0]
-    assert [bool(row.note) for row in rows] == [False, False, True, True]
+    assert [bool(row.note) for row in rows] == [False, False, False, True, True]
     assert rows[-1].note == "not installed"
 
 
