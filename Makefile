@@ -76,9 +76,9 @@ study: $(VENV)/.dev ## Measure the tables of words and cues in docs/method.md ag
 	@test -n '$(TEXTS)' || { echo 'Name the folder of the real answers: make study TEXTS=FOLDER (see data/README.md)'; exit 2; }
 	@$(BIN)/python -m data.measure.study --texts '$(TEXTS)'
 
-held-out: $(VENV)/.dev ## Measure what the encoder brings again (ten minutes); needs TEXTS=FOLDER
+held-out: $(VENV)/.dev ## Measure what the encoder brings again (some minutes); needs TEXTS=FOLDER
 	@test -n '$(TEXTS)' || { echo 'Name the folder of the real answers: make held-out TEXTS=FOLDER (see data/README.md)'; exit 2; }
-	@$(BIN)/python -m data.measure.held_out --texts '$(TEXTS)'
+	@$(THREADS) $(BIN)/python -m data.measure.held_out --texts '$(TEXTS)'
 
 coverage: $(VENV)/.dev ## Measure how often the intervals of shares hold the truth (some minutes)
 	@$(BIN)/python -m data.measure.coverage

@@ -180,9 +180,13 @@ def hash_answer(answer: AnswerRecord) -> str:
 
     Spacing and case do not count, so that a copy of a training answer is found again.
     """
-    parts = (answer.question, answer.headline or "", answer.text)
-    joined = "\x1f".join(" ".join(part.casefold().split()) for part in parts)
-    return hashlib.sha256(joined.encode()).hexdigest()[:16]
+    return digest_texts(answer.question, answer.headline or "", answer.text).hex()[:16]
+
+
+def digest_texts(*texts: str) -> bytes:
+    """Return a SHA-256 of texts, whatever their spacing and case."""
+    joined = "\x1f".join(" ".join(text.casefold().split()) for text in texts)
+    return hashlib.sha256(joined.encode()).digest()
 
 
 # ---------------------------------------------------------------- where models are

@@ -51,9 +51,9 @@ def main() -> None:
     is_seen = np.array([hash_answer(answer) in source.tuning.tuned_on for answer in data.answers])
     train, test = np.flatnonzero(is_seen), np.flatnonzero(~is_seen)
     held_out = data.of_answers(test)
-    with_encoder, bare = predict_with_encoder(held_out, source)
+    asked = np.flatnonzero([is_asked(answer) for answer in held_out.answers])
+    with_encoder, bare = predict_with_encoder(held_out, asked, source)
     found = predict_held_out(data, train, test) | with_encoder
-    asked = find_asked(held_out)
     sections = {
         "held-out": compare_table(held_out, found),
         "held-out-asked": compare_table(
@@ -75,19 +75,28 @@ def predict_held_out(data: StudyData, train: Ints, test: Ints) -> dict[str, Floa
     return found
 
 
-def predict_with_encoder(held_out: StudyData, source: EncoderSource) -> tuple[dict[str, Floats], Floats]:
+def predict_with_encoder(held_out: StudyData, asked: Ints, source: EncoderSource) -> tuple[dict[str, Floats], Floats]:
     """Predict each held-out answer by what learnt from those to other questions.
+
+    Parameters
+    ----------
+    held_out
+        The answers.
+    asked
+        Which of them are also read without their propositions.
+    source
+        What reads them.
 
     Returns
     -------
     found
         The posteriors by the readings alone and by the default model.
     bare
-        By the default model, of the answers of `find_asked`, read without their propositions.
+        By the default model, of those of `asked` without their propositions.
     """
     n, names = len(held_out.answers), held_out.scheme.names
-    rows = np.concatenate([np.arange(n), find_asked(held_out)])
-    training = read_held_out(held_out, rows, source)
+    rows = np.concatenate([np.arange(n), asked])
+    training = _read_held_out(held_out, asked, source)
     config = default_config(held_out.scheme, source)
     both, alone = np.zeros((len(rows), len(names))), np.zeros((n, len(names)))
     readings = training.sentences.sum_readings()
@@ -101,36 +110,20 @@ def predict_with_encoder(held_out: StudyData, source: EncoderSource) -> tuple[di
     return {ENCODER: alone, BOTH: both[:n]}, both[n:]
 
 
-def find_asked(held_out: StudyData) -> Ints:
-    """Return the answers to what their question asks about."""
-    return np.flatnonzero([is_asked(answer) for answer in held_out.answers])
-
-
-def read_held_out(held_out: StudyData, rows: Ints, source: EncoderSource) -> TrainingData:
-    """Return what the default model learns from: words and cues of held-out answers, and their readings.
-
-    Parameters
-    ----------
-    held_out
-        The answers.
-    rows
-        Which of them; what comes a second time is read without its proposition.
-    source
-        What reads them.
-    """
-    n = len(held_out.answers)
-    answers = [held_out.answers[row] for row in rows]
-    answers = answers[:n] + [answer.model_copy(update={"proposition": None}) for answer in answers[n:]]
-    features = featurise(answers, AnswerParser(parse_lexicon(default_lexicon_text(), "cues.toml")))
+def _read_held_out(held_out: StudyData, asked: Ints, source: EncoderSource) -> TrainingData:
+    """Return what the default model learns from, all answers and then some of them without their propositions."""
+    bare = [held_out.answers[row].model_copy(update={"proposition": None}) for row in asked]
+    parser = AnswerParser(parse_lexicon(default_lexicon_text(), "cues.toml"))
+    features = featurise(held_out.answers + bare, parser)
     vocabulary = build_vocabulary(features, ClassifierConfig().min_answers)
-    known = held_out.training
     readings = read_unseen(source.encoder, source.tuning, (part.batch for part in features))
+    labels, questions = held_out.training.labels, held_out.training.questions
     return count_labelled(
         features,
         vocabulary,
-        known.labels[rows].tolist(),
-        known.questions[rows].tolist(),
-        np.ones(len(rows)).tolist(),
+        np.concatenate([labels, labels[asked]]).tolist(),
+        np.concatenate([questions, questions[asked]]).tolist(),
+        [1.0] * (len(labels) + len(asked)),
         readings,
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
 from pipeline.encoder.network import Encoder
+from pipeline.manifest import digest_texts
 from pipeline.preprocess import ParsedBatch
 from pipeline.preprocess.clean import clean_text
 from pipeline.schema import Asked
@@ -94,9 +94,8 @@ class Tuning:
 
 def hash_asked(answer: Asked) -> int:
     """Hash what an encoder reads: question, proposition, headline and text; spacing and case do not count."""
-    parts = (answer.question, answer.proposition or "", answer.headline or "", answer.text)
-    joined = "\x1f".join(" ".join(part.casefold().split()) for part in parts)
-    return int.from_bytes(hashlib.sha256(joined.encode()).digest()[:8], "little")
+    digest = digest_texts(answer.question, answer.proposition or "", answer.headline or "", answer.text)
+    return int.from_bytes(digest[:8], "little")
 
 
 def count_unread(tuning: Tuning, batches: Iterable[ParsedBatch]) -> int:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.encoder import Tuning, hash_asked, read_batch, read_unseen
+from pipeline.encoder import Tuning, count_unread, hash_asked, read_batch, read_unseen
 from pipeline.preprocess import AnswerParser
 from pipeline.schema import AnswerRecord, Source
 from tests.tiny_encoder import LABELS, tiny_encoder
@@ -75,7 +75,9 @@ def test_answers_whose_reading_is_kept_get_it(parser: AnswerParser) -> None:
     answers = [answer(text) for text in TEXTS]
     batches = [parser.parse(answers[:2]), parser.parse(answers[2:])]
     marked = np.full((2, len(LABELS)), 0.125)
-    readings = read_unseen(ENCODER, Tuning(frozenset(), {hash_asked(answers[0]): marked}), batches)
+    tuning = Tuning(frozenset(), {hash_asked(answers[0]): marked})
+    assert count_unread(tuning, batches) == len(TEXTS) - 1
+    readings = read_unseen(ENCODER, tuning, batches)
     np.testing.assert_array_equal(readings[:2], marked)
     every = np.concatenate([read_batch(ENCODER, batch) for batch in batches])
     np.testing.assert_array_equal(readings[2:], every[2:])
@@ -84,6 +86,7 @@ def test_answers_whose_reading_is_kept_get_it(parser: AnswerParser) -> None:
 def test_a_reading_of_another_number_of_sentences_is_not_used(parser: AnswerParser) -> None:
     batch = parser.parse([answer(TEXTS[0])])
     tuning = Tuning(frozenset(), {hash_asked(batch.answers[0]): np.ones((3, len(LABELS)))})
+    assert count_unread(tuning, [batch]) == 1
     readings = read_unseen(ENCODER, tuning, [batch])
     np.testing.assert_array_equal(readings, read_batch(ENCODER, batch))
 
