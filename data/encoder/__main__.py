@@ -1,7 +1,10 @@
 """Tune the encoder of the default model: an hour and a half on two cores.
 
-``python -m data.encoder --texts FOLDER --base FOLDER -o build/encoder``
+``python -m data.encoder --texts FOLDER --base FOLDER -o build/one``
+``python -m data.encoder --texts FOLDER --base FOLDER -o build/two --seed 1``
+``python -m data.encoder --texts FOLDER --base FOLDER --between build/one build/two -o build/encoder``
 
+The first two tune the published model, the third starts between them and learns from them too.
 Answers are cut by question: four fifths are tuned on, and what the encoder says of the others is kept, so that a
 model can learn from them how far it can be trusted. See `pipeline.encoder.Tuning`.
 """
@@ -11,17 +14,19 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import torch
 from threadpoolctl import threadpool_limits
 
-from data.encoder.network import Base, to_encoder
-from data.encoder.tuning import Example, Settings, tune
+from data.encoder.network import Base, Network, to_encoder
+from data.encoder.teaching import average, pair_up, teach
+from data.encoder.tuning import AGAIN, Example, Settings, tune
 from data.measure.datasheet import field_of, is_asked, read_part
 from pipeline.encoder import (
     Encoder,
@@ -52,8 +57,15 @@ WEIGHTS = {
     "labels/medical_qa.csv": 1.0,
     "labels/medical_qa_more.csv": 0.8,
     "labels/medical_qa_turned.csv": 1.0,
+    "labels/medical_qa_asked.csv": 1.5,
 }
 """How much an answer of each part of the labelled data counts."""
+
+N_PAIRS, PAIR_WEIGHT = 3, 0.7
+"""How many pairs without a label there are to an answer at most, and how much one counts."""
+
+NETWORK = "network.pt"
+"""Where a tuned network's weights are kept, for another to start from."""
 
 
 def main() -> None:
@@ -63,6 +75,10 @@ def main() -> None:
         "--texts", required=True, help="folder of the real answers that the tables of data/labels are on"
     )
     parser.add_argument("--base", required=True, type=Path, help="folder of the published model: a BERT of English")
+    parser.add_argument(
+        "--between", nargs="+", default=[], type=Path, metavar="FOLDER", help="earlier tunings to start and learn from"
+    )
+    parser.add_argument("--seed", default=0, type=int, help="of the order of the answers and what is dropped out")
     parser.add_argument("-o", "--output", required=True, type=Path, help="where the encoder goes")
     options = parser.parse_args()
     root = Path(__file__).parents[1]
@@ -72,22 +88,38 @@ def main() -> None:
         answers += read
         weights += [weight] * len(read)
     options.output.mkdir(parents=True, exist_ok=True)
-    tune_all(answers, weights, Base.read(options.base), options.output, Settings())
+    settings = replace(AGAIN if options.between else Settings(), seed=options.seed)
+    tune_all(answers, weights, Base.read(options.base), options.between, options.output, settings)
 
 
 def tune_all(
-    answers: Sequence[AnswerRecord], weights: Sequence[float], base: Base, folder: Path, settings: Settings
+    answers: Sequence[AnswerRecord],
+    weights: Sequence[float],
+    base: Base,
+    between: Sequence[Path],
+    folder: Path,
+    settings: Settings,
 ) -> None:
-    """Tune on all parts but one and read that; write the three files of an encoder."""
+    """Tune on all parts but one and read that; write the three files of an encoder, and its network."""
     scheme = default_scheme()
     labels = scheme.names
-    batches = list(parse_answers(AnswerParser(parse_lexicon(default_lexicon_text(), "cues.toml")), answers))
-    examples = _build_examples(batches, weights, base, labels)
+    parser = AnswerParser(parse_lexicon(default_lexicon_text(), "cues.toml"))
+    batches = list(parse_answers(parser, answers))
     gold = np.array([field_of(answer, "label") for answer in answers])
     questions = np.array(group_questions([a.question_id for a in answers], [a.question for a in answers]))
     train, test = split_answers(gold, questions, N_PARTS)[0][0]
     sys.stderr.write(f"{len(train)} answers to tune on, {len(test)} held out\n")
-    network = tune(base, scheme, [examples[row] for row in train], settings)
+    built = _build_examples(batches, weights, base, labels)
+    examples = [built[row] for row in train]
+    network = Network(base, len(labels))
+    if between:
+        earlier = [_load_network(base, len(labels), path) for path in between]
+        average(earlier, network)
+        pairs = list(pair_up([answers[row] for row in train], N_PAIRS, settings.seed))
+        unlabelled = _build_examples(parse_answers(parser, pairs), [PAIR_WEIGHT] * len(pairs), base, labels)
+        examples = [*teach(earlier, examples, settings.taught_share), *teach(earlier, unlabelled, 1.0)]
+    tune(network, scheme, examples, settings)
+    torch.save(network.state_dict(), folder / NETWORK)
     for name, content in dump_encoder(to_encoder(network, base, labels)).items():
         (folder / name).write_bytes(content)
     # Read as users will: by the matrices that were rounded when saved.
@@ -96,8 +128,14 @@ def tune_all(
     (folder / ENCODER_TUNING).write_bytes(dump_tuning(tuning, len(labels)))
 
 
+def _load_network(base: Base, n_labels: int, folder: Path) -> Network:
+    network = Network(base, n_labels)
+    network.load_state_dict(torch.load(folder / NETWORK))
+    return network
+
+
 def _build_examples(
-    batches: Sequence[ParsedBatch], weights: Sequence[float], base: Base, labels: Sequence[str]
+    batches: Iterable[ParsedBatch], weights: Sequence[float], base: Base, labels: Sequence[str]
 ) -> list[Example]:
     pieces = WordPieces(base.pieces)
     examples: list[Example] = []
@@ -107,7 +145,8 @@ def _build_examples(
         for row, answer in enumerate(answers):
             begin, end = batch.sentence_borders[row : row + 2]
             sentences = batch.sentence_ranges[begin:end, 0], marked[begin:end]
-            judged = labels.index(field_of(answer, "label")), weights[len(examples)]
+            label = (answer.model_extra or {}).get("label")
+            judged = [float(name == label) for name in labels], weights[len(examples)]
             proposition, question, text = texts_to_read(batch, row)
             bare = _cut_example(pieces, (None, question, text), sentences, judged) if is_asked(answer) else None
             examples.append(replace(_cut_example(pieces, (proposition, question, text), sentences, judged), bare=bare))
@@ -115,9 +154,12 @@ def _build_examples(
 
 
 def _cut_example(
-    pieces: WordPieces, read: tuple[str | None, str, str], sentences: tuple[Ints, Bools], judged: tuple[int, float]
+    pieces: WordPieces,
+    read: tuple[str | None, str, str],
+    sentences: tuple[Ints, Bools],
+    judged: tuple[Sequence[float], float],
 ) -> Example:
-    """Cut what is read, with where its sentences start and which are marked, and its label and weight."""
+    """Cut what is read, with where its sentences start and which are marked, and its target and weight."""
     numbers, first, starts = cut_answer(pieces, *read)
     sentence_starts, is_marked = sentences
     sentence_of = np.searchsorted(sentence_starts, starts, side="right") - 1

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from data.encoder.network import Base, Network
+from data.encoder.network import Network
 from pipeline.schema import LabelScheme
 
 
@@ -36,6 +36,8 @@ class Settings:
         How far the side of the label counts beside the label itself.
     bare_share
         How often an answer is read without its proposition, where its label would be the same.
+    taught_share
+        How far an answer's target is what earlier networks say of it instead of its label, where there are some.
     seed
         Of the order of the answers and of what is dropped out.
     """
@@ -48,12 +50,17 @@ class Settings:
     evidence_weight: float = 0.2
     side_weight: float = 1.0
     bare_share: float = 0.4
+    taught_share: float = 0.5
     seed: int = 0
+
+
+AGAIN = Settings(n_epochs=3, rate=1.2e-4, head_rate=1.2e-4, seed=1)
+"""How to tune a network that starts between earlier ones."""
 
 
 @dataclass(frozen=True)
 class Example:
-    """One labelled answer, cut into pieces.
+    """One answer, cut into pieces, with what is to be said of it.
 
     Attributes
     ----------
@@ -61,8 +68,8 @@ class Example:
         As `pipeline.encoder.Encoder.cut` gives them.
     is_evidence
         Whether each piece of the answer stands in a sentence that readers marked.
-    label
-        Its number.
+    target
+        The share of each label, in the order of the scheme: all of one where readers gave it.
     weight
         How much it counts.
     bare
@@ -73,18 +80,17 @@ class Example:
     numbers: Sequence[int]
     first: int
     is_evidence: Sequence[bool]
-    label: int
+    target: Sequence[float]
     weight: float
     bare: Example | None = None
 
 
-def tune(base: Base, scheme: LabelScheme, examples: Sequence[Example], settings: Settings) -> Network:
+def tune(network: Network, scheme: LabelScheme, examples: Sequence[Example], settings: Settings) -> None:
     """Tune a network on some answers, to tell the labels of a scheme apart, and their sides."""
-    sides = [label.side or label.name for label in scheme.labels]
-    side_of = torch.tensor([sides.index(side) for side in sides])
+    side_of = [label.side or label.name for label in scheme.labels]
+    sides = torch.tensor([[float(side == of) for side in sorted(set(side_of))] for of in side_of])
     torch.manual_seed(settings.seed)
     shuffled = random.Random(settings.seed)  # noqa: S311
-    network = Network(base, len(side_of))
     published = [p for name, p in network.named_parameters() if name.startswith("bert.") and p.requires_grad]
     new = [p for name, p in network.named_parameters() if not name.startswith("bert.")]
     optimizer = torch.optim.AdamW(
@@ -102,9 +108,9 @@ def tune(base: Base, scheme: LabelScheme, examples: Sequence[Example], settings:
     for _ in range(settings.n_epochs):
         shown = [_choose(example, settings.bare_share, shuffled) for example in examples]
         for rows in _cut_batches(shown, settings.batch_size, shuffled):
-            batch = _Batch.of([shown[row] for row in rows])
+            batch = Batch.of([shown[row] for row in rows])
             optimizer.zero_grad()
-            loss = _measure_loss(network, batch, side_of, settings) / mean_weight
+            loss = _measure_loss(network, batch, sides, settings) / mean_weight
             loss.backward()
             nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimizer.step()
@@ -114,18 +120,20 @@ def tune(base: Base, scheme: LabelScheme, examples: Sequence[Example], settings:
                 spent = time.monotonic() - started
                 sys.stderr.write(f"step {n_done} of {n_steps}, {spent / 60:.0f} min, loss {loss.item():.2f}\n")
     network.eval()
-    return network
 
 
 @dataclass(frozen=True)
-class _Batch:
+class Batch:
+    """Some answers, filled up to the longest of them."""
+
     inputs: tuple[Tensor, Tensor, Tensor, Tensor]
     is_evidence: Tensor
-    labels: Tensor
+    targets: Tensor
     weights: Tensor
 
     @classmethod
-    def of(cls, examples: Sequence[Example]) -> _Batch:
+    def of(cls, examples: Sequence[Example]) -> Batch:
+        """Fill up."""
         shape = (len(examples), max(len(example.numbers) for example in examples))
         numbers = torch.zeros(shape, dtype=torch.long)
         segments = torch.zeros(shape, dtype=torch.long)
@@ -139,18 +147,19 @@ class _Batch:
             is_piece[row, :n] = 1
             is_answer[row, first : n - 1] = True
             is_evidence[row, first : n - 1] = torch.tensor(example.is_evidence, dtype=torch.bool)
-        labels = torch.tensor([example.label for example in examples])
+        targets = torch.tensor([example.target for example in examples])
         weights = torch.tensor([example.weight for example in examples])
-        return cls((numbers, segments, is_piece, is_answer), is_evidence, labels, weights)
+        return cls((numbers, segments, is_piece, is_answer), is_evidence, targets, weights)
 
 
-def _measure_loss(network: Network, batch: _Batch, side_of: Tensor, settings: Settings) -> Tensor:
+def _measure_loss(network: Network, batch: Batch, sides: Tensor, settings: Settings) -> Tensor:
     with torch.autocast("cpu", dtype=torch.bfloat16):
         logits, shares = network(*batch.inputs)
-    losses = nn.functional.cross_entropy(logits, batch.labels, reduction="none", label_smoothing=settings.smoothing)
-    is_same_side = side_of == side_of[batch.labels][:, None]
-    on_side = torch.log_softmax(logits, dim=1).masked_fill(~is_same_side, -torch.inf).logsumexp(dim=1)
-    losses = losses - settings.side_weight * on_side
+    stances = torch.log_softmax(logits, dim=1)
+    smoothed = (1 - settings.smoothing) * batch.targets + settings.smoothing / logits.shape[1]
+    losses = -(smoothed * stances).sum(dim=1)
+    on_sides = (stances.exp() @ sides).clamp(min=1e-9).log()
+    losses = losses - settings.side_weight * (batch.targets @ sides * on_sides).sum(dim=1)
     on_evidence = (shares * batch.is_evidence).sum(dim=1).clamp(min=1e-4)
     losses = losses - settings.evidence_weight * on_evidence.log() * batch.is_evidence.any(dim=1)
     return (losses * batch.weights).mean()

@@ -67,6 +67,7 @@ OTHER_PHENOMENA = frozenset(
 NEAR_DUPLICATE = 0.2
 FURTHER = "labels/medical_qa_more.csv"
 TURNED = "labels/medical_qa_turned.csv"
+ASKED = "labels/medical_qa_asked.csv"
 LONGEST_CLAUSE = 40
 SHORT_CLAUSE = 30
 
@@ -340,6 +341,26 @@ def test_turned_propositions_have_sound_rows_two_for_each_answer_of_part_two(
     assert [name for name, found in worded.items() if len(found) < 2] == []
 
 
+def test_invented_questions_have_sound_rows_beside_the_real_ones_of_their_answers(
+    checkout: Path, labels: list[dict[str, str]], scheme: LabelScheme
+) -> None:
+    rows = read_table(checkout / "data" / ASKED)
+    first: dict[str, tuple[str, str]] = {}
+    for row in [*labels, *read_table(checkout / "data" / FURTHER)]:
+        first.setdefault(row["text_id"], (row["question_id"], row["text_sha256"]))
+    assert len({row["answer_id"] for row in rows}) == len(rows)
+    assert len({(row["text_id"], row["question"].casefold()) for row in rows}) == len(rows)
+    for row in rows:
+        assert {row["label"], row["first_label"], row["second_label"]} <= set(scheme.names), row
+        assert row["second_label"] != row["first_label"] or row["label"] == row["first_label"], row
+        # The same id keeps an answer's questions together wherever data is split by question.
+        assert (row["question_id"], row["text_sha256"]) == first[row["text_id"]], row
+        assert row["answer_id"] in {f"{row['text_id']}-q1", f"{row['text_id']}-q2"}, row
+        assert row["explicit"] == "true", row
+        assert row["question"] == " ".join(row["question"].split()), row
+        assert 1 <= len(row["proposition"].split()) <= 20, row
+
+
 # ---------------------------------------------------------------- against the real texts, where they are
 
 
@@ -353,7 +374,7 @@ def dev(shared: Path) -> list[AnswerRecord]:
     return read_part(shared / "corpora" / "dev_labelled.jsonl")
 
 
-@pytest.mark.parametrize("table", [COLLECTED, FURTHER, TURNED])
+@pytest.mark.parametrize("table", [COLLECTED, FURTHER, TURNED, ASKED])
 def test_every_label_on_a_real_answer_finds_its_text(shared: Path, checkout: Path, table: str) -> None:
     joined = read_part(checkout / "data" / table, str(shared / "corpora" / "medical_qa"))
     assert [a.answer_id for a in joined] == [row["answer_id"] for row in read_table(checkout / "data" / table)]
@@ -363,11 +384,26 @@ def test_no_question_or_answer_of_the_development_set_is_labelled(
     real: list[AnswerRecord], dev: list[AnswerRecord], checkout: Path
 ) -> None:
     by_id = {a.answer_id: a for a in real}
-    ids = {row["text_id"] for table in (COLLECTED, FURTHER, TURNED) for row in read_table(checkout / "data" / table)}
+    ids = {row["text_id"] for table in (COLLECTED, FURTHER, TURNED, ASKED) for row in read_table(checkout / "data" / table)}
     labelled = [by_id[text_id] for text_id in sorted(ids)]
     wordings = {" ".join(split_words(a.question)) for a in dev}
     assert [a.answer_id for a in labelled if " ".join(split_words(a.question)) in wordings] == []
+    asked = read_table(checkout / "data" / ASKED)
+    assert [row["answer_id"] for row in asked if " ".join(split_words(row["question"])) in wordings] == []
     assert find_overlaps([a.text for a in labelled], [a.text for a in dev], threshold=0.5) == []
+
+
+def test_no_invented_question_repeats_eight_words_of_a_real_question_or_answer(
+    real: list[AnswerRecord], checkout: Path
+) -> None:
+    by_id = {a.answer_id: a for a in real}
+    found = []
+    for row in read_table(checkout / "data" / ASKED):
+        theirs = [" ".join(split_words(text)) for text in (by_id[row["text_id"]].question, by_id[row["text_id"]].text)]
+        ours = split_words(row["question"])
+        runs = {" ".join(ours[start : start + 8]) for start in range(len(ours) - 7)}
+        found += [(row["answer_id"], run) for run in runs if any(f" {run} " in f" {text} " for text in theirs)]
+    assert found == []
 
 
 def test_part_one_has_no_text_of_a_real_answer(
