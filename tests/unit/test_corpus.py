@@ -384,7 +384,9 @@ def test_no_question_or_answer_of_the_development_set_is_labelled(
     real: list[AnswerRecord], dev: list[AnswerRecord], checkout: Path
 ) -> None:
     by_id = {a.answer_id: a for a in real}
-    ids = {row["text_id"] for table in (COLLECTED, FURTHER, TURNED, ASKED) for row in read_table(checkout / "data" / table)}
+    ids = {
+        row["text_id"] for table in (COLLECTED, FURTHER, TURNED, ASKED) for row in read_table(checkout / "data" / table)
+    }
     labelled = [by_id[text_id] for text_id in sorted(ids)]
     wordings = {" ".join(split_words(a.question)) for a in dev}
     assert [a.answer_id for a in labelled if " ".join(split_words(a.question)) in wordings] == []
