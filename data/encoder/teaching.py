@@ -48,6 +48,8 @@ def teach(networks: Sequence[Network], examples: Sequence[Example], share: float
 
 
 def _teach(networks: Sequence[Network], examples: Sequence[Example], share: float) -> list[Example]:
+    if not examples:
+        return []
     said = np.mean([_ask(network, examples) for network in networks], axis=0)
     shares = np.exp(said - said.max(axis=1, keepdims=True))
     shares /= shares.sum(axis=1, keepdims=True)
