@@ -22,6 +22,7 @@ READINGS = "labels/corpus_readings.csv"
 COLLECTED = "labels/medical_qa.csv"
 GENERAL = "general"
 GENERAL_READINGS = "labels/general_readings.csv"
+ASKED = "labels/medical_qa_asked.csv"
 _MARK = re.compile(r"(<!-- measured: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -90,10 +91,10 @@ def measure_datasheet(folder: Path, texts: str) -> dict[str, str]:
     """
     scheme = default_scheme()
     written, collected = read_part(folder / WRITTEN), read_part(folder / COLLECTED, texts)
-    general = read_part(folder / GENERAL)
+    general, asked = read_part(folder / GENERAL), read_part(folder / ASKED, texts)
     real = read_part(Path(texts))
     return {
-        "labels": render_labels(written, collected, general, scheme),
+        "labels": render_labels(written, collected, general, asked, scheme),
         "groups": render_counts("group", (field_of(a, "group") for a in written)),
         "fields": render_counts("field", (field_of(a, "group") for a in general)),
         "phenomena": render_phenomena(written),
@@ -142,6 +143,7 @@ def render_labels(
     written: Sequence[AnswerRecord],
     collected: Sequence[AnswerRecord],
     general: Sequence[AnswerRecord],
+    asked: Sequence[AnswerRecord],
     scheme: LabelScheme,
 ) -> str:
     """Render how many answers of each part have each label."""
@@ -151,12 +153,14 @@ def render_labels(
         "of these the ask explicit": [a for a in collected if field_of(a, "explicit") == "true"],
         "part three": [a for a in general if not is_further(a)],
         "part three, further propositions": [a for a in general if is_further(a)],
+        "part four": asked,
     }
     counts = [Counter(field_of(a, "label") for a in part) for part in parts.values()]
     rows: list[list[object]] = [[f"`{name}`", *(count[name] for count in counts)] for name in scheme.names]
     rows.append(["all", *(count.total() for count in counts)])
     rows.append(["questions", *(len({a.question_id for a in part}) for part in parts.values())])
-    rows[-1][-1] = len({a.question for a in general if is_further(a)})
+    # In these two, an id is of an answer's second proposition, and of the question that an answer was first given to.
+    rows[-1][-2:] = [len({a.question for a in part}) for part in list(parts.values())[-2:]]
     return render_table(["label", *parts], rows)
 
 
@@ -184,6 +188,7 @@ def render_agreement(folder: Path, scheme: LabelScheme) -> str:
         "part one, third reader": read_readings(folder / READINGS, "third_label"),
         "part two": read_readings(folder / COLLECTED),
         "part three": read_readings(folder / GENERAL_READINGS),
+        "part four": read_readings(folder / ASKED),
     }
     figures = {name: _agreement(readings, scheme) for name, readings in pairs.items()}
     rows: list[list[object]] = [["answers read twice", *(f"{a.n_answers:,}" for a in figures.values())]]
@@ -206,7 +211,7 @@ def _agreement(readings: Sequence[Reading], scheme: LabelScheme) -> Agreement:
 
 def render_disagreements(folder: Path, scheme: LabelScheme) -> str:
     """Render what the first reader's labels became with the second, all parts together."""
-    readings = [r for table in (READINGS, COLLECTED, GENERAL_READINGS) for r in read_readings(folder / table)]
+    readings = [r for table in (READINGS, COLLECTED, GENERAL_READINGS, ASKED) for r in read_readings(folder / table)]
     counts = Counter((r.first, r.second) for r in readings)
     rows = [[f"`{one}`", *(counts[one, two] for two in scheme.names)] for one in scheme.names]
     return render_table(["first reader \\ second reader", *(f"`{name}`" for name in scheme.names)], rows)

@@ -262,6 +262,7 @@ def compare_table(data: StudyData, found: Mapping[str, Floats]) -> str:
         "further": data.parts == "labels/medical_qa_more.csv",
         "turned round": data.parts == "labels/medical_qa_turned.csv",
         "part three": data.parts == "general",
+        "part four": data.parts == "labels/medical_qa_asked.csv",
     }
     subsets = {name: rows for name, rows in subsets.items() if rows.any()}
     header = "| | sides right | macro-F1 of sides | kappa | ECE | " + " | ".join(subsets) + " |"
