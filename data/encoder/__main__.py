@@ -1,4 +1,4 @@
-"""Tune the encoder of the default model: an hour and a half on two cores.
+"""Tune an encoder, such as the default model has: an hour and a half on two cores for each run.
 
 ``python -m data.encoder --texts FOLDER --base FOLDER -o build/one``
 ``python -m data.encoder --texts FOLDER --base FOLDER -o build/two --seed 1``
@@ -37,6 +37,7 @@ from pipeline.encoder import (
     dump_tuning,
     hash_asked,
     load_encoder,
+    load_tuning,
     read_batch,
     texts_to_read,
 )
@@ -62,7 +63,7 @@ WEIGHTS = {
 """How much an answer of each part of the labelled data counts."""
 
 N_PAIRS, PAIR_WEIGHT = 3, 0.7
-"""How many pairs without a label there are to an answer at most, and how much one counts."""
+"""How many pairs without a label there are to an answer at most, on the mean of a question, and how much one counts."""
 
 NETWORK = "network.pt"
 """Where a tuned network's weights are kept, for another to start from."""
@@ -78,7 +79,9 @@ def main() -> None:
     parser.add_argument(
         "--between", nargs="+", default=[], type=Path, metavar="FOLDER", help="earlier tunings to start and learn from"
     )
-    parser.add_argument("--seed", default=0, type=int, help="of the order of the answers and what is dropped out")
+    parser.add_argument(
+        "--seed", default=0, type=int, help="of the order of the answers, what is dropped out and which pairs are made"
+    )
     parser.add_argument("-o", "--output", required=True, type=Path, help="where the encoder goes")
     options = parser.parse_args()
     root = Path(__file__).parents[1]
@@ -112,6 +115,10 @@ def tune_all(
     built = _build_examples(batches, weights, base, labels)
     examples = [built[row] for row in train]
     network = Network(base, len(labels))
+    held_out = {hash_answer(answers[row]) for row in test}
+    for path in between:
+        if held_out & load_tuning(path, len(labels)).tuned_on:
+            raise SystemExit(f"{path} was tuned on answers that are held out of this data: tune it again")
     if between:
         earlier = [_load_network(base, len(labels), path) for path in between]
         average(earlier, network)
@@ -123,8 +130,8 @@ def tune_all(
     for name, content in dump_encoder(to_encoder(network, base, labels)).items():
         (folder / name).write_bytes(content)
     # Read as users will: by the matrices that were rounded when saved.
-    held_out = _read_some(load_encoder(folder), batches, test)
-    tuning = Tuning(frozenset(hash_answer(answers[row]) for row in train), held_out)
+    readings = _read_some(load_encoder(folder), batches, test)
+    tuning = Tuning(frozenset(hash_answer(answers[row]) for row in train), readings)
     (folder / ENCODER_TUNING).write_bytes(dump_tuning(tuning, len(labels)))
 
 
