@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from data.measure.datasheet import (
+    ASKED,
     GENERAL,
     GENERAL_READINGS,
     field_of,
@@ -58,8 +59,9 @@ def test_the_datasheet_says_how_many_questions_and_fields_there_are(
 
 
 def test_the_datasheet_has_the_label_counts_as_they_are(
-    rows: list[dict[str, Any]], sheet: str, scheme: LabelScheme
+    rows: list[dict[str, Any]], sheet: str, scheme: LabelScheme, checkout: Path
 ) -> None:
+    asked = Counter(row["label"] for row in read_table(checkout / "data" / ASKED))
     counts = {
         further: Counter(r["label"] for r in rows if r["answer_id"].endswith("-b") is further)
         for further in (False, True)
@@ -67,7 +69,7 @@ def test_the_datasheet_has_the_label_counts_as_they_are(
     lines = section_of(sheet, "labels").splitlines()
     for name in scheme.names:
         (line,) = (line for line in lines if line.startswith(f"| `{name}` "))
-        assert line.endswith(f"| {counts[False][name]} | {counts[True][name]} |")
+        assert line.endswith(f"| {counts[False][name]} | {counts[True][name]} | {asked[name]} |")
 
 
 def test_rows_are_sound(rows: list[dict[str, Any]], scheme: LabelScheme) -> None:
