@@ -85,7 +85,8 @@ def _encoder_lines(training: Mapping[str, Any]) -> list[str]:
     return [
         f"Beside them it reads what an encoder says of each sentence ({_plain(training['encoder'])}): a small "
         "transformer that sees proposition, question and answer together.",
-        f"It was tuned on the labels of {training['n_tuned_on']:,} texts, none of which is among the answers below.",
+        f"It was tuned on {training['n_tuned_on']:,} answers, counted once for each question they are labelled under; "
+        "none of these is among the answers below.",
     ]
 
 

@@ -1,4 +1,4 @@
-"""What tunes the encoder of the default model: PyTorch and an hour and a half, and neither is needed to use it.
+"""What tunes encoders: PyTorch and some hours, and neither is needed to use one.
 
 ``python -m data.encoder --help``; `docs/method.md` says what came out.
 """

@@ -15,6 +15,7 @@ import argparse
 import os
 import sys
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
@@ -25,7 +26,8 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from data.encoder.network import Base, Network, to_encoder
-from data.encoder.teaching import average, pair_up, teach
+from data.encoder.pairs import pair_up
+from data.encoder.teaching import average, teach
 from data.encoder.tuning import AGAIN, Example, Settings, tune
 from data.measure.datasheet import field_of, is_asked, read_part
 from pipeline.encoder import (
@@ -63,7 +65,7 @@ WEIGHTS = {
 """How much an answer of each part of the labelled data counts."""
 
 N_PAIRS, PAIR_WEIGHT = 3, 0.7
-"""How many pairs without a label there are to an answer at most, on the mean of a question, and how much one counts."""
+"""How many pairs without a label are made for each answer at most, and how much one counts."""
 
 NETWORK = "network.pt"
 """Where a tuned network's weights are kept, for another to start from."""
@@ -115,12 +117,9 @@ def tune_all(
     built = _build_examples(batches, weights, base, labels)
     examples = [built[row] for row in train]
     network = Network(base, len(labels))
-    held_out = {hash_answer(answers[row]) for row in test}
-    for path in between:
-        if held_out & load_tuning(path, len(labels)).tuned_on:
-            raise SystemExit(f"{path} was tuned on answers that are held out of this data: tune it again")
     if between:
-        earlier = [_load_network(base, len(labels), path) for path in between]
+        held_out = {hash_answer(answers[row]) for row in test}
+        earlier = [_load_earlier(path, base, labels, held_out) for path in between]
         average(earlier, network)
         pairs = list(pair_up([answers[row] for row in train], N_PAIRS, settings.seed))
         unlabelled = _build_examples(parse_answers(parser, pairs), [PAIR_WEIGHT] * len(pairs), base, labels)
@@ -135,9 +134,11 @@ def tune_all(
     (folder / ENCODER_TUNING).write_bytes(dump_tuning(tuning, len(labels)))
 
 
-def _load_network(base: Base, n_labels: int, folder: Path) -> Network:
-    network = Network(base, n_labels)
-    network.load_state_dict(torch.load(folder / NETWORK))
+def _load_earlier(folder: Path, base: Base, labels: Sequence[str], held_out: AbstractSet[str]) -> Network:
+    if held_out & load_tuning(folder, len(labels)).tuned_on:
+        raise SystemExit(f"{folder} was tuned on answers that are held out of this data: tune it again")
+    network = Network(base, len(labels))
+    network.load_state_dict(torch.load(folder / NETWORK, weights_only=True))
     return network
 
 

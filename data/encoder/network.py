@@ -64,6 +64,8 @@ class Network(nn.Module):
         words.weight = nn.Parameter(words.weight.data[torch.from_numpy(base.rows)], requires_grad=False)
         width = self.bert.config.hidden_size
         self.drop = nn.Dropout(DROPOUT)
+        # Networks whose new weights start alike can be averaged, whatever else their seeds decide.
+        torch.manual_seed(0)
         self.reading = nn.Linear(width, n_labels)
         self.attention = nn.Linear(width, 1, bias=False)
         nn.init.zeros_(self.attention.weight)

@@ -9,9 +9,7 @@ arXiv:2203.05482).
 
 from __future__ import annotations
 
-import random
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -20,12 +18,12 @@ import torch
 from data.encoder.network import Network
 from data.encoder.tuning import Batch, Example
 from pipeline.estimator import Floats
-from pipeline.schema import AnswerRecord
 
 N_AT_ONCE = 32
+"""So many examples are read at once."""
 
 
-def average(networks: Sequence[Network], into: Network) -> Network:
+def average(networks: Sequence[Network], into: Network) -> None:
     """Give a network the mean of the weights of others."""
     states = [network.state_dict() for network in networks]
     into.load_state_dict(
@@ -34,7 +32,6 @@ def average(networks: Sequence[Network], into: Network) -> Network:
             for name, first in states[0].items()
         }
     )
-    return into
 
 
 def teach(networks: Sequence[Network], examples: Sequence[Example], share: float) -> list[Example]:
@@ -68,43 +65,3 @@ def _ask(network: Network, examples: Sequence[Example]) -> Floats:
             rows = order[start : start + N_AT_ONCE]
             said[rows] = network(*Batch.of([examples[row] for row in rows]).inputs)[0].float().numpy()
     return said
-
-
-def pair_up(answers: Sequence[AnswerRecord], n_each: int, seed: int) -> Iterator[AnswerRecord]:
-    """Put propositions to answers that were labelled on other propositions to the same question.
-
-    Parameters
-    ----------
-    answers
-        Labelled answers.
-    n_each
-        How many new propositions an answer gets at most, on the mean over those to a question.
-    seed
-        Of the choice where there are more.
-
-    Yields
-    ------
-    AnswerRecord
-        The answer with another proposition, and nothing that was read in it.
-    """
-    chosen = random.Random(seed)  # noqa: S311
-    by_question: dict[str, dict[tuple[str, str | None], AnswerRecord]] = defaultdict(dict)
-    for answer in answers:
-        by_question[answer.question][answer.text, answer.proposition] = answer
-    for labelled in by_question.values():
-        by_text = {answer.text: answer for answer in labelled.values()}
-        propositions = sorted({proposition for _, proposition in labelled if proposition})
-        free = [(text, p) for text in by_text for p in propositions if (text, p) not in labelled]
-        chosen.shuffle(free)
-        for n, (text, proposition) in enumerate(free[: n_each * len(by_text)]):
-            answer = by_text[text]
-            yield AnswerRecord(
-                question_id=answer.question_id,
-                answer_id=f"{answer.answer_id}-pair-{n}",
-                question=answer.question,
-                proposition=proposition,
-                position=answer.position,
-                headline=answer.headline,
-                text=text,
-                source=answer.source,
-            )

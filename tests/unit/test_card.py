@@ -149,7 +149,8 @@ def test_whatever_a_name_is_the_card_has_the_same_rows_and_columns(name: str) ->
 
 
 ENCODER_SENTENCES = [
-    "It was tuned on the labels of 99 texts, none of which is among the answers below.",
+    "It was tuned on 99 answers, counted once for each question they are labelled under; "
+    "none of these is among the answers below.",
     "The encoder is the same throughout.",
     "The encoder may have been tuned on others of a group.",
 ]

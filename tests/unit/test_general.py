@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from data.measure.datasheet import (
-    ASKED,
     GENERAL,
     GENERAL_READINGS,
     field_of,
@@ -59,9 +58,8 @@ def test_the_datasheet_says_how_many_questions_and_fields_there_are(
 
 
 def test_the_datasheet_has_the_label_counts_as_they_are(
-    rows: list[dict[str, Any]], sheet: str, scheme: LabelScheme, checkout: Path
+    rows: list[dict[str, Any]], sheet: str, scheme: LabelScheme
 ) -> None:
-    asked = Counter(row["label"] for row in read_table(checkout / "data" / ASKED))
     counts = {
         further: Counter(r["label"] for r in rows if r["answer_id"].endswith("-b") is further)
         for further in (False, True)
@@ -69,7 +67,8 @@ def test_the_datasheet_has_the_label_counts_as_they_are(
     lines = section_of(sheet, "labels").splitlines()
     for name in scheme.names:
         (line,) = (line for line in lines if line.startswith(f"| `{name}` "))
-        assert line.endswith(f"| {counts[False][name]} | {counts[True][name]} | {asked[name]} |")
+        # Between part two and part four.
+        assert line.split(" | ")[4:6] == [str(counts[False][name]), str(counts[True][name])]
 
 
 def test_rows_are_sound(rows: list[dict[str, Any]], scheme: LabelScheme) -> None:
