@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import krippendorff
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import cohen_kappa_score
 
 from pipeline.schema import LabelScheme
 
 N_BOOTSTRAP = 400
 INTERVAL = 0.9
-Floats = NDArray[np.float64]
+Counts = NDArray[np.int_]
 
 
 @dataclass(frozen=True)
@@ -68,11 +66,6 @@ def measure_agreement(
     scheme
         The labels, ordered.
 
-    References
-    ----------
-    Cohen, "Weighted kappa", Psychological Bulletin 70(4), 1968.
-    Krippendorff, "Content analysis", 4th edition, 2019, chapter 12 (alpha, ordinal difference).
-
     Examples
     --------
     >>> from pipeline.workflow.scheme import default_scheme
@@ -80,43 +73,103 @@ def measure_agreement(
     >>> measure_agreement(labels, labels, ["q1", "q1", "q2", "q2"], default_scheme()).exact.value
     1.0
     """
-    grades = {label.name: np.nan if label.value is None else label.value for label in scheme.labels}
-    sides = {label.name: label.side or label.name for label in scheme.labels}
-    a, b = np.array(first), np.array(second)
-    side_a, side_b = (np.array([sides[name] for name in labels]) for labels in (first, second))
-    graded = np.array([[grades[name] for name in labels] for labels in (first, second)], dtype=float)
+    labels = scheme.labels
+    sides = [label.side or label.name for label in labels]
+    same_side = np.array([[one == other for other in sides] for one in sides])
+    graded = sorted((label.value, place) for place, label in enumerate(labels) if label.value is not None)
+    order = np.ix_([place for _, place in graded], [place for _, place in graded])
+    counts = _count_pairs(first, second, questions, scheme.names)
+    rng = np.random.default_rng(0)
+    # A question drawn twice counts twice: a draw is a weight for each question.
+    draws = [
+        np.bincount(rng.integers(len(counts), size=len(counts)), minlength=len(counts)) for _ in range(N_BOOTSTRAP)
+    ]
+    tables = [np.tensordot(weights, counts, axes=1) for weights in [np.ones(len(counts), int), *draws]]
 
-    def estimate(statistic: Callable[[NDArray[np.intp]], float]) -> Estimate:
-        return _bootstrap(statistic, np.array(questions))
+    def estimate(statistic: Callable[[Counts], float]) -> Estimate:
+        value, *resampled = [statistic(table) for table in tables]
+        if np.isnan(resampled).all():
+            return Estimate(value, np.nan, np.nan)
+        low, high = np.nanquantile(resampled, [(1 - INTERVAL) / 2, (1 + INTERVAL) / 2])
+        return Estimate(value, float(low), float(high))
 
     return Agreement(
-        n_answers=len(a),
-        exact=estimate(lambda rows: float((a[rows] == b[rows]).mean())),
-        sides=estimate(lambda rows: float((side_a[rows] == side_b[rows]).mean())),
-        kappa=estimate(lambda rows: _kappa(graded[:, rows])),
-        alpha=estimate(lambda rows: _alpha(graded[:, rows])),
+        n_answers=len(first),
+        exact=estimate(lambda table: float(np.trace(table) / table.sum())),
+        sides=estimate(lambda table: float(table[same_side].sum() / table.sum())),
+        kappa=estimate(lambda table: quadratic_kappa(table[order])),
+        alpha=estimate(lambda table: ordinal_alpha(table[order])),
     )
 
 
-def _kappa(graded: Floats) -> float:
-    both = graded[:, ~np.isnan(graded).any(axis=0)].astype(int)
-    return float(cohen_kappa_score(both[0], both[1], weights="quadratic")) if len(set(both.ravel())) > 1 else np.nan
-
-
-def _alpha(graded: Floats) -> float:
-    domain = np.unique(graded[~np.isnan(graded)])
-    if len(domain) < 2:
-        return np.nan
-    return float(krippendorff.alpha(graded, level_of_measurement="ordinal", value_domain=domain.tolist()))
-
-
-def _bootstrap(statistic: Callable[[NDArray[np.intp]], float], questions: NDArray[np.str_]) -> Estimate:
+def _count_pairs(first: Sequence[str], second: Sequence[str], questions: Sequence[str], names: Sequence[str]) -> Counts:
+    """Count, for each question, each pair of labels, shape (n_questions, n_labels, n_labels)."""
+    place = {name: i for i, name in enumerate(names)}
     _, group = np.unique(questions, return_inverse=True)
-    members = np.split(np.argsort(group, kind="stable"), np.cumsum(np.bincount(group))[:-1])
-    rng = np.random.default_rng(0)
-    draws = [
-        statistic(np.concatenate([members[place] for place in rng.integers(len(members), size=len(members))]))
-        for _ in range(N_BOOTSTRAP)
-    ]
-    low, high = np.nanquantile(draws, [(1 - INTERVAL) / 2, (1 + INTERVAL) / 2])
-    return Estimate(statistic(np.arange(len(questions))), float(low), float(high))
+    counts = np.zeros((group.max() + 1, len(names), len(names)), dtype=int)
+    one, other = (np.array([place[name] for name in labels]) for labels in (first, second))
+    np.add.at(counts, (group, one, other), 1)
+    return counts
+
+
+def quadratic_kappa(table: Counts) -> float:
+    """Calculate the quadratic-weighted kappa of two readers from how often they gave each pair of grades.
+
+    Parameters
+    ----------
+    table
+        Answers with grade *i* from the one and grade *j* from the other, shape (n_grades, n_grades), in order.
+
+    Returns
+    -------
+    float
+        At most 1; NaN where fewer than two grades occur.
+
+    References
+    ----------
+    Cohen, "Weighted kappa", Psychological Bulletin 70(4), 1968: one less the observed over the expected squared
+    distance of the two grades, the one's grades being paired with the other's at random for the latter.
+
+    Examples
+    --------
+    >>> quadratic_kappa(np.array([[3, 0], [0, 3]]))
+    1.0
+    """
+    grades = np.arange(len(table))
+    distances = (grades[:, None] - grades) ** 2
+    expected = (np.outer(table.sum(axis=1), table.sum(axis=0)) * distances).sum()
+    return float(1 - table.sum() * (table * distances).sum() / expected) if expected else np.nan
+
+
+def ordinal_alpha(table: Counts) -> float:
+    """Calculate Krippendorff's ordinal alpha of two readers from how often they gave each pair of grades.
+
+    Parameters
+    ----------
+    table
+        Answers with grade *i* from the one and grade *j* from the other, shape (n_grades, n_grades), in order.
+
+    Returns
+    -------
+    float
+        At most 1; NaN where fewer than two grades occur.
+
+    References
+    ----------
+    Krippendorff, "Content analysis", 4th edition, 2019, chapter 12: one less the observed over the expected
+    disagreement, the distance of two grades being what lies between them, their own numbers by half, squared.
+
+    Examples
+    --------
+    >>> ordinal_alpha(np.array([[3, 0], [0, 3]]))
+    1.0
+    """
+    coincidences = table + table.T
+    n = coincidences.sum(axis=0)
+    if np.count_nonzero(n) < 2:
+        return np.nan
+    up_to = np.cumsum(n) - n / 2
+    distances = (up_to[:, None] - up_to) ** 2
+    observed = (coincidences * distances).sum()
+    expected = (np.outer(n, n) * distances).sum() / (n.sum() - 1)
+    return float(1 - observed / expected)
