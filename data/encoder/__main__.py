@@ -1,4 +1,4 @@
-"""Tune an encoder, such as the default model has: an hour and a half on two cores for each run.
+"""Tune an encoder, such as the default model has: two hours on two cores for each run.
 
 ``python -m data.encoder --texts FOLDER --base FOLDER -o build/one``
 ``python -m data.encoder --texts FOLDER --base FOLDER -o build/two --seed 1``

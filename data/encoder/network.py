@@ -62,6 +62,8 @@ class Network(nn.Module):
         )
         words = self.bert.embeddings.word_embeddings
         words.weight = nn.Parameter(words.weight.data[torch.from_numpy(base.rows)], requires_grad=False)
+        self.mask = base.pieces.index("[MASK]")
+        self.borders = {base.pieces.index(piece) for piece in ("[CLS]", "[SEP]")}
         width = self.bert.config.hidden_size
         self.drop = nn.Dropout(DROPOUT)
         # Networks whose new weights start alike can be averaged, whatever else their seeds decide.
