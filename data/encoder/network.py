@@ -47,6 +47,11 @@ class Network(nn.Module):
 
     The vectors of words stay as they were published, so that words which no labelled answer has keep their
     place among the others.
+
+    Attributes
+    ----------
+    mask, borders
+        The number of the piece that stands for a hidden one, and those of the pieces that are never hidden.
     """
 
     def __init__(self, base: Base, n_labels: int) -> None:

@@ -37,7 +37,7 @@ class Settings:
     bare_share
         How often an answer is read without its proposition, where its label would be the same.
     masked_share
-        Share of the pieces that are not shown of an answer and what is asked, every other time one is read.
+        Share of the pieces of answer, question and proposition that are masked, in half of the readings.
     taught_share
         How far an answer's target is what earlier networks say of it instead of its label, where there are some.
     seed
@@ -173,7 +173,7 @@ def _choose(example: Example, bare_share: float, shuffled: random.Random) -> Exa
 
 
 def _mask(example: Example, network: Network, share: float, shuffled: random.Random) -> Example:
-    """Hide some pieces, every other time: an answer that is known by heart is to be read all the same."""
+    """Hide some pieces in half of the readings: an answer that is known by heart is to be read all the same."""
     if not share or shuffled.random() < 0.5:
         return example
     numbers = [

@@ -40,7 +40,7 @@ class Agreement:
     sides
         Share of answers with the same side from both; a label without a side stands for itself.
     kappa
-        Quadratic-weighted kappa of the answers that both graded.
+        Quadratic-weighted kappa of the answers that both graded; grades count by their rank.
     alpha
         Krippendorff's ordinal alpha; a label outside the order counts as not graded.
     """

@@ -43,7 +43,7 @@ def test_alpha_and_kappa_from_counts_are_those_of_the_libraries(pairs: list[tupl
 )
 def test_labels_and_sides_are_compared(labels: tuple[str, str], exact: float, sides: float) -> None:
     first, second = labels
-    agreement = measure_agreement([first], [second], ["a question"], default_scheme())
+    agreement = measure_agreement([first], [second], ["a question"], SCHEME)
     assert (agreement.n_answers, agreement.exact.value, agreement.sides.value) == (1, exact, sides)
 
 
