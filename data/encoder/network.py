@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import BertModel
 
-from pipeline.encoder import Encoder, Layer, Norm, Quantised
+from pipeline.encoder import Encoder, Layer, Norm, Quantised, WordPieces
 
 DROPOUT = 0.1
 
@@ -67,8 +67,9 @@ class Network(nn.Module):
         )
         words = self.bert.embeddings.word_embeddings
         words.weight = nn.Parameter(words.weight.data[torch.from_numpy(base.rows)], requires_grad=False)
+        pieces = WordPieces(base.pieces)
         self.mask = base.pieces.index("[MASK]")
-        self.borders = {base.pieces.index(piece) for piece in ("[CLS]", "[SEP]")}
+        self.borders = {pieces.start, pieces.separator}
         width = self.bert.config.hidden_size
         self.drop = nn.Dropout(DROPOUT)
         # Networks whose new weights start alike can be averaged, whatever else their seeds decide.

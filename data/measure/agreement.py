@@ -13,6 +13,7 @@ from pipeline.schema import LabelScheme
 N_BOOTSTRAP = 400
 INTERVAL = 0.9
 Counts = NDArray[np.int_]
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -113,51 +114,33 @@ def _count_pairs(first: Sequence[str], second: Sequence[str], questions: Sequenc
 
 
 def quadratic_kappa(table: Counts) -> float:
-    """Calculate the quadratic-weighted kappa of two readers from how often they gave each pair of grades.
+    """Calculate the quadratic-weighted kappa of two readers; NaN where they gave fewer than two grades.
 
     Parameters
     ----------
     table
         Answers with grade *i* from the one and grade *j* from the other, shape (n_grades, n_grades), in order.
 
-    Returns
-    -------
-    float
-        At most 1; NaN where fewer than two grades occur.
-
     References
     ----------
-    Cohen, "Weighted kappa", Psychological Bulletin 70(4), 1968: one less the observed over the expected squared
-    distance of the two grades, the one's grades being paired with the other's at random for the latter.
+    Cohen, "Weighted kappa", Psychological Bulletin 70(4), 1968.
 
     Examples
     --------
     >>> quadratic_kappa(np.array([[3, 0], [0, 3]]))
     1.0
     """
-    grades = np.arange(len(table))
-    distances = (grades[:, None] - grades) ** 2
-    expected = (np.outer(table.sum(axis=1), table.sum(axis=0)) * distances).sum()
-    return float(1 - table.sum() * (table * distances).sum() / expected) if expected else np.nan
+    by_chance = np.outer(table.sum(axis=1), table.sum(axis=0)) / max(1, table.sum())
+    return _beyond_chance(table, by_chance, np.arange(len(table)))
 
 
 def ordinal_alpha(table: Counts) -> float:
-    """Calculate Krippendorff's ordinal alpha of two readers from how often they gave each pair of grades.
-
-    Parameters
-    ----------
-    table
-        Answers with grade *i* from the one and grade *j* from the other, shape (n_grades, n_grades), in order.
-
-    Returns
-    -------
-    float
-        At most 1; NaN where fewer than two grades occur.
+    """Calculate Krippendorff's ordinal alpha of two readers, from a table as `quadratic_kappa` has it.
 
     References
     ----------
-    Krippendorff, "Content analysis", 4th edition, 2019, chapter 12: one less the observed over the expected
-    disagreement, the distance of two grades being what lies between them, their own numbers by half, squared.
+    Krippendorff, "Content analysis", 4th edition, 2019, chapter 12: grades are as far apart as there are grades given
+    between them, their own counted by half.
 
     Examples
     --------
@@ -166,10 +149,11 @@ def ordinal_alpha(table: Counts) -> float:
     """
     coincidences = table + table.T
     n = coincidences.sum(axis=0)
-    if np.count_nonzero(n) < 2:
-        return np.nan
-    up_to = np.cumsum(n) - n / 2
-    distances = (up_to[:, None] - up_to) ** 2
-    observed = (coincidences * distances).sum()
-    expected = (np.outer(n, n) * distances).sum() / (n.sum() - 1)
-    return float(1 - observed / expected)
+    return _beyond_chance(coincidences, np.outer(n, n) / max(1, n.sum() - 1), np.cumsum(n) - n / 2)
+
+
+def _beyond_chance(observed: Counts, by_chance: Floats, places: Floats | Counts) -> float:
+    """Return one less the observed over the expected squared distance of grades at some places; NaN without any."""
+    distances = (places[:, None] - places) ** 2
+    expected = (by_chance * distances).sum()
+    return float(1 - (observed * distances).sum() / expected) if expected else np.nan

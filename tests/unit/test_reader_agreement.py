@@ -14,8 +14,6 @@ from pipeline.workflow.scheme import default_scheme
 
 SCHEME = default_scheme()
 GRADES = [0, 1, 2, 3, 4]
-
-
 PAIRS = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=40)
 
 
@@ -45,6 +43,18 @@ def test_labels_and_sides_are_compared(labels: tuple[str, str], exact: float, si
     first, second = labels
     agreement = measure_agreement([first], [second], ["a question"], SCHEME)
     assert (agreement.n_answers, agreement.exact.value, agreement.sides.value) == (1, exact, sides)
+
+
+def test_an_answer_that_a_reader_gave_no_grade_counts_in_no_figure_of_grades() -> None:
+    ordered = ["against", "cautiously_against", "neutral", "cautiously_supportive", "supportive"]
+    first, second = ordered * 2, ordered + ordered[::-1]
+    table = np.eye(5, dtype=int) + np.eye(5, dtype=int)[::-1]
+    for ungraded in ([], ["no_stance"] * 3):
+        agreement = measure_agreement(
+            first + ungraded, second + ungraded[:1] + ordered[: len(ungraded[1:])], ["q"] * (10 + len(ungraded)), SCHEME
+        )
+        assert agreement.kappa.value == quadratic_kappa(table)
+        assert agreement.alpha.value == ordinal_alpha(table)
 
 
 def test_the_interval_resamples_whole_questions() -> None:
