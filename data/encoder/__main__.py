@@ -61,6 +61,8 @@ WEIGHTS = {
     "labels/medical_qa_more.csv": 0.8,
     "labels/medical_qa_turned.csv": 1.0,
     "labels/medical_qa_asked.csv": 1.5,
+    "crossed": 1.3,
+    "beyond": 1.3,
 }
 """How much an answer of each part of the labelled data counts."""
 

@@ -23,6 +23,8 @@ COLLECTED = "labels/medical_qa.csv"
 GENERAL = "general"
 GENERAL_READINGS = "labels/general_readings.csv"
 ASKED = "labels/medical_qa_asked.csv"
+CROSSED = "crossed"
+BEYOND = "beyond"
 _MARK = re.compile(r"(<!-- measured: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -44,6 +46,14 @@ def read_table(path: Path) -> list[dict[str, str]]:
 def read_readings(path: Path, other: str = "second_label") -> list[Reading]:
     """Read the answers of a table that the first and another reader labelled."""
     return [Reading(row["question_id"], row["first_label"], row[other]) for row in read_table(path) if row[other]]
+
+
+def read_kept_readings(path: Path) -> list[Reading]:
+    """Read the two readers' labels of a part that has them in its records."""
+    return [
+        Reading(answer.question_id, field_of(answer, "first_label"), field_of(answer, "second_label"))
+        for answer in read_part(path)
+    ]
 
 
 def read_part(path: Path, texts: str | None = None) -> list[AnswerRecord]:
@@ -70,8 +80,8 @@ def field_of(answer: AnswerRecord, name: str) -> Any:
 def is_asked(answer: AnswerRecord) -> bool:
     """Say whether the proposition is what the question asks about, so that it goes without saying."""
     known = answer.model_extra or {}
-    # What ends so is labelled on a second proposition.
-    return not answer.answer_id.endswith("-b") and ("polarity" in known or known.get("explicit") == "true")
+    # A table has words where a record has yes and no.
+    return not is_further(answer) and ("polarity" in known or known.get("explicit") in {True, "true"})
 
 
 def measure_datasheet(folder: Path, texts: str) -> dict[str, str]:
@@ -92,16 +102,20 @@ def measure_datasheet(folder: Path, texts: str) -> dict[str, str]:
     scheme = default_scheme()
     written, collected = read_part(folder / WRITTEN), read_part(folder / COLLECTED, texts)
     general, asked = read_part(folder / GENERAL), read_part(folder / ASKED, texts)
+    crossed = read_part(folder / CROSSED)
     real = read_part(Path(texts))
     return {
-        "labels": render_labels(written, collected, general, asked, scheme),
+        "labels": render_labels(written, collected, general, asked, crossed, scheme),
         "groups": render_counts("group", (field_of(a, "group") for a in written)),
         "fields": render_counts("field", (field_of(a, "group") for a in general)),
+        "crossed-fields": render_counts("field", (field_of(a, "group") for a in crossed)),
         "phenomena": render_phenomena(written),
         "agreement": render_agreement(folder, scheme),
         "disagreements": render_disagreements(folder, scheme),
-        "repetition": render_repetition(written, general, real),
-        "probes": render_probes({"part one": written, "part two": collected, "part three": general}),
+        "repetition": render_repetition(written, general, crossed, real),
+        "probes": render_probes(
+            {"part one": written, "part two": collected, "part three": general, "part five": crossed}
+        ),
     }
 
 
@@ -144,6 +158,7 @@ def render_labels(
     collected: Sequence[AnswerRecord],
     general: Sequence[AnswerRecord],
     asked: Sequence[AnswerRecord],
+    crossed: Sequence[AnswerRecord],
     scheme: LabelScheme,
 ) -> str:
     """Render how many answers of each part have each label."""
@@ -154,19 +169,21 @@ def render_labels(
         "part three": [a for a in general if not is_further(a)],
         "part three, further propositions": [a for a in general if is_further(a)],
         "part four": asked,
+        "part five": [a for a in crossed if not is_further(a)],
+        "part five, further propositions": [a for a in crossed if is_further(a)],
     }
     counts = [Counter(field_of(a, "label") for a in part) for part in parts.values()]
     rows: list[list[object]] = [[f"`{name}`", *(count[name] for count in counts)] for name in scheme.names]
     rows.append(["all", *(count.total() for count in counts)])
-    rows.append(["questions", *(len({a.question_id for a in part}) for part in parts.values())])
-    # In these two, an id is of an answer's second proposition, and of the question that an answer was first given to.
-    rows[-1][-2:] = [len({a.question for a in part}) for part in list(parts.values())[-2:]]
+    rows.append(["questions", *(len({a.question_id for a in part}) for part in list(parts.values())[:3])])
+    # In the others an id is of an answer's second proposition, or of the question that it was first given to.
+    rows[-1] += [len({a.question for a in part}) for part in list(parts.values())[3:]]
     return render_table(["label", *parts], rows)
 
 
 def is_further(answer: AnswerRecord) -> bool:
-    """Say whether an answer of part three is labelled on a second proposition."""
-    return answer.answer_id.endswith("-b")
+    """Say whether a written answer is labelled on another proposition than the one that is asked about."""
+    return answer.answer_id.endswith(("-b", "-c"))
 
 
 def render_counts(what: str, values: Iterable[str]) -> str:
@@ -189,6 +206,8 @@ def render_agreement(folder: Path, scheme: LabelScheme) -> str:
         "part two": read_readings(folder / COLLECTED),
         "part three": read_readings(folder / GENERAL_READINGS),
         "part four": read_readings(folder / ASKED),
+        "part five": read_kept_readings(folder / CROSSED),
+        "part six": read_kept_readings(folder / BEYOND),
     }
     figures = {name: _agreement(readings, scheme) for name, readings in pairs.items()}
     rows: list[list[object]] = [["answers read twice", *(f"{a.n_answers:,}" for a in figures.values())]]
@@ -212,24 +231,30 @@ def _agreement(readings: Sequence[Reading], scheme: LabelScheme) -> Agreement:
 def render_disagreements(folder: Path, scheme: LabelScheme) -> str:
     """Render what the first reader's labels became with the second, all parts together."""
     readings = [r for table in (READINGS, COLLECTED, GENERAL_READINGS, ASKED) for r in read_readings(folder / table)]
+    readings += [r for part in (CROSSED, BEYOND) for r in read_kept_readings(folder / part)]
     counts = Counter((r.first, r.second) for r in readings)
     rows = [[f"`{one}`", *(counts[one, two] for two in scheme.names)] for one in scheme.names]
     return render_table(["first reader \\ second reader", *(f"`{name}`" for name in scheme.names)], rows)
 
 
 def render_repetition(
-    written: Sequence[AnswerRecord], general: Sequence[AnswerRecord], real: Sequence[AnswerRecord]
+    written: Sequence[AnswerRecord],
+    general: Sequence[AnswerRecord],
+    crossed: Sequence[AnswerRecord],
+    real: Sequence[AnswerRecord],
 ) -> str:
     """Render how repetitive the written answers are, beside as many words of real ones.
 
-    Of a contrast pair, whose answers are alike by design, only the first counts, and an answer labelled on two
-    propositions once.
+    Of a contrast pair, whose answers are alike by design, only the first counts, and an answer labelled on
+    several propositions once.
     """
     one = measure_repetition(texts_without_twins(written))
     three = measure_repetition([a.text for a in general if not is_further(a)])
+    five = measure_repetition([a.text for a in crossed if not is_further(a)])
     figures = {
         "part one, a pair counted once": one,
         "part three": three,
+        "part five": five,
         "real answers, as many words as part one": measure_repetition(sample_texts(real, one.n_words)),
         "real answers, all": measure_repetition([a.text for a in real]),
     }

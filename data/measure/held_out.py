@@ -27,7 +27,13 @@ from pipeline.preprocess import AnswerParser
 from pipeline.training import count_labelled, featurise
 from pipeline.workflow.training import EncoderSource, default_config, open_encoder
 
-ALL_PARTS = {**PARTS, "general": 1.0, "labels/medical_qa_turned.csv": 1.0, "labels/medical_qa_asked.csv": 1.0}
+ALL_PARTS = {
+    **PARTS,
+    "general": 1.0,
+    "labels/medical_qa_turned.csv": 1.0,
+    "labels/medical_qa_asked.csv": 1.0,
+    "crossed": 1.0,
+}
 """What the default model and its encoder learn from, and how much an answer of each counts for words and cues."""
 
 COMMONEST = "calling everything the commonest label"

@@ -263,6 +263,7 @@ def compare_table(data: StudyData, found: Mapping[str, Floats]) -> str:
         "turned round": data.parts == "labels/medical_qa_turned.csv",
         "part three": data.parts == "general",
         "part four": data.parts == "labels/medical_qa_asked.csv",
+        "part five": data.parts == "crossed",
     }
     subsets = {name: rows for name, rows in subsets.items() if rows.any()}
     header = "| | sides right | macro-F1 of sides | kappa | ECE | " + " | ".join(subsets) + " |"

@@ -237,7 +237,7 @@ def test_the_datasheet_has_the_label_counts_as_they_are(
         (line,) = (
             line for line in lines if line.startswith(f"| `{name}` | {one[name]} | {two[name]} | {explicit[name]} |")
         )
-        assert line.endswith(f"| {four[name]} |")
+        assert line.split(" | ")[6] == str(four[name])
 
 
 @pytest.mark.parametrize(
@@ -249,11 +249,24 @@ def test_the_datasheet_has_the_label_counts_as_they_are(
         ({"explicit": "true"}, "icliniq-12-b", False),
         ({"explicit": "false"}, "icliniq-12", False),
         ({}, "icliniq-12-3", False),
+        ({"explicit": True}, "skin-014-2", True),
+        ({"explicit": False}, "skin-014-2", False),
+        ({"explicit": True}, "skin-014-2-c", False),
     ],
-    ids=["written", "written, second", "explicit", "explicit, second", "implicit", "further"],
+    ids=[
+        "written",
+        "written, second",
+        "explicit",
+        "explicit, second",
+        "implicit",
+        "further",
+        "crossed",
+        "crossed, two things asked",
+        "crossed, third",
+    ],
 )
 def test_a_proposition_goes_without_saying_where_the_question_asks_about_it(
-    extra: dict[str, str], answer_id: str, *, expected: bool
+    extra: dict[str, object], answer_id: str, *, expected: bool
 ) -> None:
     given = {"question_id": "q", "question": "Is it safe?", "answer_id": answer_id, "position": 1, "text": "Yes."}
     record = given | {"source": {"file": "a.jsonl", "locator": "line 1"}}

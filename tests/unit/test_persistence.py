@@ -102,7 +102,13 @@ def save_copy(folder: Path, model: StanceModel) -> ModelFolder:
 
 LABELLED = ("data/corpus", "data/labels/medical_qa.csv", "data/labels/medical_qa_more.csv")
 SHIPPED = {
-    "default": (*LABELLED, "data/general", "data/labels/medical_qa_turned.csv", "data/labels/medical_qa_asked.csv"),
+    "default": (
+        *LABELLED,
+        "data/general",
+        "data/labels/medical_qa_turned.csv",
+        "data/labels/medical_qa_asked.csv",
+        "data/crossed",
+    ),
     "fast": LABELLED,
 }
 """The shipped models, and what they are made from, in order: as in the Makefile."""
