@@ -80,8 +80,9 @@ def field_of(answer: AnswerRecord, name: str) -> Any:
 def is_asked(answer: AnswerRecord) -> bool:
     """Say whether the proposition is what the question asks about, so that it goes without saying."""
     known = answer.model_extra or {}
-    # A table has words where a record has yes and no.
-    return not is_further(answer) and ("polarity" in known or known.get("explicit") in {True, "true"})
+    # A table has the word where a record has the value.
+    is_explicit = known.get("explicit") in {True, "true"}
+    return not is_further(answer) and ("polarity" in known or is_explicit)
 
 
 def measure_datasheet(folder: Path, texts: str) -> dict[str, str]:
@@ -113,9 +114,7 @@ def measure_datasheet(folder: Path, texts: str) -> dict[str, str]:
         "agreement": render_agreement(folder, scheme),
         "disagreements": render_disagreements(folder, scheme),
         "repetition": render_repetition(written, general, crossed, real),
-        "probes": render_probes(
-            {"part one": written, "part two": collected, "part three": general, "part five": crossed}
-        ),
+        "probes": render_probes({"part one": written, "part two": collected, "part three": general}),
     }
 
 
@@ -162,27 +161,30 @@ def render_labels(
     scheme: LabelScheme,
 ) -> str:
     """Render how many answers of each part have each label."""
-    parts = {
+    by_id = {
         "part one": written,
         "part two": collected,
         "of these the ask explicit": [a for a in collected if field_of(a, "explicit") == "true"],
+    }
+    # In part three a further proposition makes another id, in part four all questions on an answer have one.
+    by_wording = {
         "part three": [a for a in general if not is_further(a)],
         "part three, further propositions": [a for a in general if is_further(a)],
         "part four": asked,
         "part five": [a for a in crossed if not is_further(a)],
         "part five, further propositions": [a for a in crossed if is_further(a)],
     }
+    parts = by_id | by_wording
     counts = [Counter(field_of(a, "label") for a in part) for part in parts.values()]
     rows: list[list[object]] = [[f"`{name}`", *(count[name] for count in counts)] for name in scheme.names]
     rows.append(["all", *(count.total() for count in counts)])
-    rows.append(["questions", *(len({a.question_id for a in part}) for part in list(parts.values())[:3])])
-    # In the others an id is of an answer's second proposition, or of the question that it was first given to.
-    rows[-1] += [len({a.question for a in part}) for part in list(parts.values())[3:]]
+    rows.append(["questions", *(len({a.question_id for a in part}) for part in by_id.values())])
+    rows[-1] += [len({a.question for a in part}) for part in by_wording.values()]
     return render_table(["label", *parts], rows)
 
 
 def is_further(answer: AnswerRecord) -> bool:
-    """Say whether a written answer is labelled on another proposition than the one that is asked about."""
+    """Say whether an answer is labelled on another proposition than its first."""
     return answer.answer_id.endswith(("-b", "-c"))
 
 

@@ -34,7 +34,7 @@ ALL_PARTS = {
     "labels/medical_qa_asked.csv": 1.0,
     "crossed": 1.0,
 }
-"""What the default model and its encoder learn from, and how much an answer of each counts for words and cues."""
+"""What the default model learns from, and how much an answer of each counts for words and cues."""
 
 COMMONEST = "calling everything the commonest label"
 WORDS = "words and cues"
