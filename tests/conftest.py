@@ -43,6 +43,12 @@ def checkout() -> Path:
 
 
 @pytest.fixture(scope="session")
+def sheet() -> str:
+    """The datasheet of the labelled data."""
+    return (CHECKOUT / "data" / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
 def samples() -> Path:
     """The sample sources that come with the project."""
     return CHECKOUT / "data" / "samples"

@@ -6,7 +6,6 @@ what needs the texts is skipped without them.
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter, defaultdict
 from itertools import pairwise, takewhile
@@ -35,6 +34,7 @@ from data.measure.datasheet import (
 from data.measure.probes import score_views
 from data.measure.repetition import find_overlaps, measure_repetition, split_words
 from pipeline.schema import AnswerRecord, LabelScheme
+from tests.labelled import NEAR_DUPLICATE, read_rows
 
 # How often each kind must occur: as often as in the real answers that were counted for the design.
 LEAST_SHARE = {
@@ -65,7 +65,6 @@ OTHER_PHENOMENA = frozenset(
         "sign_off",
     ]
 )
-NEAR_DUPLICATE = 0.2
 FURTHER = "labels/medical_qa_more.csv"
 TURNED = "labels/medical_qa_turned.csv"
 LONGEST_CLAUSE = 40
@@ -74,8 +73,7 @@ SHORT_CLAUSE = 30
 
 @pytest.fixture(scope="module")
 def corpus(checkout: Path) -> list[dict[str, Any]]:
-    files = sorted((checkout / "data" / "corpus").glob("*.jsonl"))
-    return [json.loads(line) for file in files for line in file.read_text(encoding="utf-8").splitlines()]
+    return read_rows(checkout / "data" / "corpus")
 
 
 def test_the_corpus_has_as_many_questions_and_answers_as_its_datasheet_says(
@@ -204,11 +202,6 @@ def test_neither_respondent_nor_length_nor_place_nor_question_gives_the_label_aw
 @pytest.fixture(scope="module")
 def written(checkout: Path) -> list[AnswerRecord]:
     return read_part(checkout / "data" / "corpus")
-
-
-@pytest.fixture(scope="module")
-def sheet(checkout: Path) -> str:
-    return (checkout / "data" / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -438,8 +431,7 @@ def test_part_one_has_no_text_of_a_real_answer(
 
 
 def test_part_one_has_no_name_of_a_real_doctor(corpus: list[dict[str, Any]], shared: Path) -> None:
-    files = sorted((shared / "corpora" / "medical_qa").glob("*.jsonl"))
-    rows = [json.loads(line) for file in files for line in file.read_text(encoding="utf-8").splitlines()]
+    rows = read_rows(shared / "corpora" / "medical_qa")
     names = {_bare_name(row["author"]) for row in rows if row["author"]} - {""}
     full_names = [name for name in names if len(name.split()) > 1]
     page = " ".join(split_words((shared / "pages" / "botox_limb_reduction.txt").read_text(encoding="utf-8")))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
@@ -22,14 +21,12 @@ from data.measure.datasheet import (
 from data.measure.probes import score_views
 from data.measure.repetition import find_overlaps, measure_repetition, split_words
 from pipeline.schema import AnswerRecord, LabelScheme
-
-NEAR_DUPLICATE = 0.2
+from tests.labelled import NEAR_DUPLICATE, read_rows
 
 
 @pytest.fixture(scope="module")
 def rows(checkout: Path) -> list[dict[str, Any]]:
-    files = sorted((checkout / "data" / GENERAL).glob("*.jsonl"))
-    return [json.loads(line) for file in files for line in file.read_text(encoding="utf-8").splitlines()]
+    return read_rows(checkout / "data" / GENERAL)
 
 
 @pytest.fixture(scope="module")
@@ -41,11 +38,6 @@ def main(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def written(checkout: Path) -> list[AnswerRecord]:
     return read_part(checkout / "data" / GENERAL)
-
-
-@pytest.fixture(scope="module")
-def sheet(checkout: Path) -> str:
-    return (checkout / "data" / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_datasheet_says_how_many_questions_and_fields_there_are(
