@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # The real answers that the tables of data/labels are on: see data/README.md.
 TEXTS ?=
 LABELLED := data/corpus data/labels/medical_qa.csv data/labels/medical_qa_more.csv
-FURTHER := data/general data/labels/medical_qa_turned.csv data/labels/medical_qa_asked.csv data/crossed
+FURTHER := data/general data/labels/medical_qa_turned.csv data/labels/medical_qa_asked.csv data/crossed data/elusive
 # What the default model reads with: its own encoder, or the folder that `python -m data.encoder` made.
 ENCODER ?= models/default
 # Sums are rounded otherwise on another number of threads or another kind of processor, and a coefficient's last
@@ -62,7 +62,7 @@ model: $(VENV)/.runtime ## Train the shipped models again, the same bytes, with 
 ifeq ($(TEXTS),)
 	@echo 'No TEXTS=FOLDER named (see data/README.md): training on the written answers alone, which gives other models than the shipped ones, in build'
 	@$(BIN)/stance train data/corpus --encoder none -o build/fast
-	@$(BIN)/stance train data/corpus data/general data/crossed --encoder '$(ENCODER)' -o build/default
+	@$(BIN)/stance train data/corpus data/general data/crossed data/elusive --encoder '$(ENCODER)' -o build/default
 else
 	@$(THREADS) $(BIN)/stance train $(LABELLED) --texts '$(TEXTS)' $(WEIGHTS) --encoder none --curves -o models/fast
 	@$(THREADS) $(BIN)/stance train $(LABELLED) $(FURTHER) --texts '$(TEXTS)' --encoder '$(ENCODER)' --curves -o models/default

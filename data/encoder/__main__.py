@@ -63,6 +63,7 @@ WEIGHTS = {
     "labels/medical_qa_asked.csv": 1.5,
     "crossed": 1.3,
     "beyond": 1.3,
+    "elusive": 1.3,
 }
 """How much an answer of each part of the labelled data counts."""
 

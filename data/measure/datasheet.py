@@ -25,6 +25,7 @@ GENERAL_READINGS = "labels/general_readings.csv"
 ASKED = "labels/medical_qa_asked.csv"
 CROSSED = "crossed"
 BEYOND = "beyond"
+ELUSIVE = "elusive"
 _MARK = re.compile(r"(<!-- measured: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -103,17 +104,34 @@ def measure_datasheet(folder: Path, texts: str) -> dict[str, str]:
     scheme = default_scheme()
     written, collected = read_part(folder / WRITTEN), read_part(folder / COLLECTED, texts)
     general, asked = read_part(folder / GENERAL), read_part(folder / ASKED, texts)
-    crossed = read_part(folder / CROSSED)
+    crossed, elusive = read_part(folder / CROSSED), read_part(folder / ELUSIVE)
     real = read_part(Path(texts))
     return {
-        "labels": render_labels(written, collected, general, asked, crossed, scheme),
+        "labels": render_labels(
+            {
+                "part one": written,
+                "part two": collected,
+                "of these the ask explicit": [a for a in collected if field_of(a, "explicit") == "true"],
+            },
+            # In part three a further proposition makes another id, in part four all questions on an answer have one.
+            {
+                **split_further("part three", general),
+                "part four": asked,
+                **split_further("part five", crossed),
+                **split_further("part seven", elusive),
+            },
+            scheme,
+        ),
         "groups": render_counts("group", (field_of(a, "group") for a in written)),
         "fields": render_counts("field", (field_of(a, "group") for a in general)),
-        "crossed-fields": render_counts("field", (field_of(a, "group") for a in crossed)),
+        "crossed-fields": render_counts("field", (field_of(a, "group") for a in crossed), "labels"),
+        "elusive-kinds": render_counts("kind", (field_of(a, "group") for a in elusive), "labels"),
         "phenomena": render_phenomena(written),
         "agreement": render_agreement(folder, scheme),
         "disagreements": render_disagreements(folder, scheme),
-        "repetition": render_repetition(written, general, crossed, real),
+        "repetition": render_repetition(
+            written, {"part three": general, "part five": crossed, "part seven": elusive}, real
+        ),
         "probes": render_probes({"part one": written, "part two": collected, "part three": general}),
     }
 
@@ -153,28 +171,20 @@ def render_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str
 
 
 def render_labels(
-    written: Sequence[AnswerRecord],
-    collected: Sequence[AnswerRecord],
-    general: Sequence[AnswerRecord],
-    asked: Sequence[AnswerRecord],
-    crossed: Sequence[AnswerRecord],
-    scheme: LabelScheme,
+    by_id: Mapping[str, Sequence[AnswerRecord]], by_wording: Mapping[str, Sequence[AnswerRecord]], scheme: LabelScheme
 ) -> str:
-    """Render how many answers of each part have each label."""
-    by_id = {
-        "part one": written,
-        "part two": collected,
-        "of these the ask explicit": [a for a in collected if field_of(a, "explicit") == "true"],
-    }
-    # In part three a further proposition makes another id, in part four all questions on an answer have one.
-    by_wording = {
-        "part three": [a for a in general if not is_further(a)],
-        "part three, further propositions": [a for a in general if is_further(a)],
-        "part four": asked,
-        "part five": [a for a in crossed if not is_further(a)],
-        "part five, further propositions": [a for a in crossed if is_further(a)],
-    }
-    parts = by_id | by_wording
+    """Render how many answers of each part have each label.
+
+    Parameters
+    ----------
+    by_id
+        Answers by the name of their part, whose questions are told apart by their ids.
+    by_wording
+        Those whose questions are told apart by their wordings.
+    scheme
+        The labels.
+    """
+    parts = {**by_id, **by_wording}
     counts = [Counter(field_of(a, "label") for a in part) for part in parts.values()]
     rows: list[list[object]] = [[f"`{name}`", *(count[name] for count in counts)] for name in scheme.names]
     rows.append(["all", *(count.total() for count in counts)])
@@ -183,14 +193,22 @@ def render_labels(
     return render_table(["label", *parts], rows)
 
 
+def split_further(name: str, answers: Sequence[AnswerRecord]) -> dict[str, list[AnswerRecord]]:
+    """Split a part into answers on their first proposition and the same on further ones."""
+    return {
+        name: [a for a in answers if not is_further(a)],
+        f"{name}, further propositions": [a for a in answers if is_further(a)],
+    }
+
+
 def is_further(answer: AnswerRecord) -> bool:
     """Say whether an answer is labelled on another proposition than its first."""
     return answer.answer_id.endswith(("-b", "-c"))
 
 
-def render_counts(what: str, values: Iterable[str]) -> str:
-    """Render how many answers have each value."""
-    return render_table([what, "answers"], sorted(Counter(values).items()))
+def render_counts(what: str, values: Iterable[str], counted: str = "answers") -> str:
+    """Render how many answers, or what else is counted, have each value."""
+    return render_table([what, counted], sorted(Counter(values).items()))
 
 
 def render_phenomena(written: Sequence[AnswerRecord]) -> str:
@@ -210,6 +228,7 @@ def render_agreement(folder: Path, scheme: LabelScheme) -> str:
         "part four": read_readings(folder / ASKED),
         "part five": read_kept_readings(folder / CROSSED),
         "part six": read_kept_readings(folder / BEYOND),
+        "part seven": read_kept_readings(folder / ELUSIVE),
     }
     figures = {name: _agreement(readings, scheme) for name, readings in pairs.items()}
     rows: list[list[object]] = [["answers read twice", *(f"{a.n_answers:,}" for a in figures.values())]]
@@ -233,7 +252,7 @@ def _agreement(readings: Sequence[Reading], scheme: LabelScheme) -> Agreement:
 def render_disagreements(folder: Path, scheme: LabelScheme) -> str:
     """Render what the first reader's labels became with the second, all parts together."""
     readings = [r for table in (READINGS, COLLECTED, GENERAL_READINGS, ASKED) for r in read_readings(folder / table)]
-    readings += [r for part in (CROSSED, BEYOND) for r in read_kept_readings(folder / part)]
+    readings += [r for part in (CROSSED, BEYOND, ELUSIVE) for r in read_kept_readings(folder / part)]
     counts = Counter((r.first, r.second) for r in readings)
     rows = [[f"`{one}`", *(counts[one, two] for two in scheme.names)] for one in scheme.names]
     return render_table(["first reader \\ second reader", *(f"`{name}`" for name in scheme.names)], rows)
@@ -241,8 +260,7 @@ def render_disagreements(folder: Path, scheme: LabelScheme) -> str:
 
 def render_repetition(
     written: Sequence[AnswerRecord],
-    general: Sequence[AnswerRecord],
-    crossed: Sequence[AnswerRecord],
+    invented: Mapping[str, Sequence[AnswerRecord]],
     real: Sequence[AnswerRecord],
 ) -> str:
     """Render how repetitive the written answers are, beside as many words of real ones.
@@ -251,12 +269,12 @@ def render_repetition(
     several propositions once.
     """
     one = measure_repetition(texts_without_twins(written))
-    three = measure_repetition([a.text for a in general if not is_further(a)])
-    five = measure_repetition([a.text for a in crossed if not is_further(a)])
     figures = {
         "part one, a pair counted once": one,
-        "part three": three,
-        "part five": five,
+        **{
+            name: measure_repetition([a.text for a in answers if not is_further(a)])
+            for name, answers in invented.items()
+        },
         "real answers, as many words as part one": measure_repetition(sample_texts(real, one.n_words)),
         "real answers, all": measure_repetition([a.text for a in real]),
     }

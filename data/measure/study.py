@@ -264,6 +264,7 @@ def compare_table(data: StudyData, found: Mapping[str, Floats]) -> str:
         "part three": data.parts == "general",
         "part four": data.parts == "labels/medical_qa_asked.csv",
         "part five": data.parts == "crossed",
+        "part seven": data.parts == "elusive",
     }
     subsets = {name: rows for name, rows in subsets.items() if rows.any()}
     header = "| | sides right | macro-F1 of sides | kappa | ECE | " + " | ".join(subsets) + " |"

@@ -108,6 +108,7 @@ SHIPPED = {
         "data/labels/medical_qa_turned.csv",
         "data/labels/medical_qa_asked.csv",
         "data/crossed",
+        "data/elusive",
     ),
     "fast": LABELLED,
 }

@@ -1,0 +1,198 @@
+"""Parts five to seven of the labelled data keep their own rules.
+
+Part five are answers that take a stand on several things, part six texts that are no answers to patients, part seven
+answers whose stance is easily misread.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from data.measure.datasheet import (
+    ASKED,
+    BEYOND,
+    CROSSED,
+    ELUSIVE,
+    GENERAL,
+    is_further,
+    read_part,
+    read_table,
+    render_counts,
+    section_of,
+)
+from data.measure.repetition import find_overlaps, split_words
+from pipeline.schema import AnswerRecord, LabelScheme
+from tests.labelled import NEAR_DUPLICATE, read_rows
+
+Rows = list[dict[str, Any]]
+
+SUFFIXES = ("", "-b", "-c")
+ANSWERS = pytest.mark.parametrize("part", [CROSSED, ELUSIVE])
+
+
+@pytest.fixture(scope="module")
+def parts(checkout: Path) -> dict[str, Rows]:
+    return {part: read_rows(checkout / "data" / part) for part in (CROSSED, BEYOND, ELUSIVE)}
+
+
+@pytest.fixture(scope="module")
+def written(checkout: Path) -> list[AnswerRecord]:
+    """Parts one and three."""
+    return [answer for part in ("corpus", GENERAL) for answer in read_part(checkout / "data" / part)]
+
+
+def texts_of(rows: Rows) -> dict[str, str]:
+    """Each text once, by the id of its answer on the proposition that was asked about."""
+    return {row["answer_id"]: row["text"] for row in rows if not row["answer_id"].endswith(SUFFIXES[1:])}
+
+
+@pytest.mark.parametrize(
+    ("part", "section", "what", "column"),
+    [(CROSSED, "crossed-fields", "field", "part five"), (ELUSIVE, "elusive-kinds", "kind", "part seven")],
+    ids=[CROSSED, ELUSIVE],
+)
+def test_the_datasheet_says_how_many_there_are(
+    part: str, section: str, what: str, column: str, parts: dict[str, Rows], sheet: str, scheme: LabelScheme
+) -> None:
+    rows, texts = parts[part], texts_of(parts[part])
+    assert f"It has {len({row['question_id'] for row in rows}):,} questions" in sheet
+    assert f"{len(texts):,} answers" in sheet
+    assert section_of(sheet, section) == render_counts(what, (row["group"] for row in rows), "labels")
+    counts = {
+        is_main: Counter(row["label"] for row in rows if (row["answer_id"] in texts) is is_main)
+        for is_main in (True, False)
+    }
+    header, _, *lines = (line.strip("| ").split(" | ") for line in section_of(sheet, "labels").splitlines())
+    for name in scheme.names:
+        (cells,) = (dict(zip(header, line, strict=True)) for line in lines if line[0] == f"`{name}`")
+        assert cells[column] == str(counts[True][name])
+        assert cells[f"{column}, further propositions"] == str(counts[False][name])
+
+
+def test_the_datasheet_says_how_many_texts_are_no_answers(parts: dict[str, Rows], sheet: str) -> None:
+    texts: defaultdict[str, set[str]] = defaultdict(set)
+    questions: defaultdict[str, set[str]] = defaultdict(set)
+    for row in parts[BEYOND]:
+        texts[row["group"]].add(row["text"])
+        questions[row["group"]].add(row["question_id"])
+    said = (
+        f"{len(texts['messages'])} messages on {len(questions['messages'])} topics and "
+        f"{len(texts['conclusions'])} conclusions of {len(questions['conclusions'])} studies"
+    )
+    assert said in sheet
+
+
+@pytest.mark.parametrize(
+    ("part", "min_words"), [(CROSSED, 4), (BEYOND, 4), (ELUSIVE, 1)], ids=[CROSSED, BEYOND, ELUSIVE]
+)
+def test_rows_are_sound(part: str, min_words: int, parts: dict[str, Rows], scheme: LabelScheme) -> None:
+    rows = parts[part]
+    assert len({row["answer_id"] for row in rows}) == len(rows)
+    for row in rows:
+        assert {row["label"], row["first_label"], row["second_label"]} <= set(scheme.names), row["answer_id"]
+        assert row["second_label"] != row["first_label"] or row["label"] == row["first_label"], row["answer_id"]
+        assert isinstance(row["explicit"], bool), row["answer_id"]
+        for name in ("question", "proposition", "text"):
+            assert row[name] == " ".join(row[name].split()), row["answer_id"]
+        assert 1 <= len(row["proposition"].split()) <= 20, row["answer_id"]
+        assert len(row["text"].split()) >= min_words, row["answer_id"]
+
+
+@pytest.mark.parametrize(
+    ("part", "usual", "other"),
+    [(CROSSED, 3, {}), (ELUSIVE, 2, {"a few words": 1, "one or two sentences": 1, "left open": 3})],
+    ids=[CROSSED, ELUSIVE],
+)
+def test_every_answer_is_labelled_on_all_propositions_of_its_question(
+    part: str, usual: int, other: dict[str, int], parts: dict[str, Rows]
+) -> None:
+    things: defaultdict[str, set[tuple[str, str, str]]] = defaultdict(set)
+    answered: defaultdict[str, set[tuple[str, str]]] = defaultdict(set)
+    of_question, number = {}, {}
+    for row in parts[part]:
+        base = row["answer_id"].removesuffix(SUFFIXES[1]).removesuffix(SUFFIXES[2])
+        suffix = row["answer_id"].removeprefix(base)
+        assert base.startswith(f"{row['question_id']}-"), row["answer_id"]
+        things[row["question_id"]].add((suffix, row["question"], row["proposition"].casefold()))
+        answered[base].add((suffix, row["text"]))
+        of_question[base] = row["question_id"]
+        number[row["question_id"]] = other.get(row["group"], usual)
+    for name, asked in things.items():
+        suffixes, questions, propositions = zip(*sorted(asked), strict=True)
+        assert suffixes == SUFFIXES[: number[name]], name
+        assert len(set(questions)) == 1, name
+        assert len(set(propositions)) == len(suffixes), name
+    for name, found in answered.items():
+        assert {suffix for suffix, _ in found} == {suffix for suffix, *_ in things[of_question[name]]}, name
+        assert len({text for _, text in found}) == 1, name
+
+
+@ANSWERS
+def test_only_what_is_asked_about_goes_without_saying(part: str, parts: dict[str, Rows]) -> None:
+    assert not any(row["explicit"] for row in parts[part] if row["answer_id"].endswith(SUFFIXES[1:]))
+
+
+@pytest.mark.parametrize(
+    ("part", "only_asked", "said"),
+    [
+        pytest.param(CROSSED, False, "of the propositions are both opposed and supported", id=CROSSED),
+        pytest.param(ELUSIVE, True, "of what is asked about is both opposed and supported", id=ELUSIVE),
+    ],
+)
+def test_question_and_proposition_do_not_tell_the_side(
+    part: str, said: str, parts: dict[str, Rows], sheet: str, scheme: LabelScheme, *, only_asked: bool
+) -> None:
+    sides: defaultdict[tuple[str, str], Counter[str | None]] = defaultdict(Counter)
+    for row in parts[part]:
+        if not only_asked or not row["answer_id"].endswith(SUFFIXES[1:]):
+            sides[row["question_id"], row["proposition"]][scheme.side_of(row["label"])] += 1
+    share = sum(counts["oppose"] > 0 < counts["support"] for counts in sides.values()) / len(sides)
+    assert f"{100 * share:.1f} % {said}" in sheet
+
+
+@ANSWERS
+def test_the_datasheet_says_how_many_answers_leave_open_what_is_asked(
+    part: str, parts: dict[str, Rows], sheet: str
+) -> None:
+    texts = texts_of(parts[part])
+    n_open = sum(row["label"] in {"neutral", "no_stance"} for row in parts[part] if row["answer_id"] in texts)
+    assert f"({n_open:,} of {len(texts):,})" in sheet
+
+
+@ANSWERS
+def test_no_question_stands_in_another_part(
+    part: str, parts: dict[str, Rows], checkout: Path, written: list[AnswerRecord]
+) -> None:
+    ours = {" ".join(split_words(row["question"])) for row in parts[part]}
+    assert len(ours) == len({row["question_id"] for row in parts[part]})
+    theirs = {" ".join(split_words(answer.question)) for answer in written}
+    theirs |= {" ".join(split_words(row["question"])) for row in read_table(checkout / "data" / ASKED)}
+    theirs |= {" ".join(split_words(row["question"])) for name in parts if name != part for row in parts[name]}
+    assert ours & theirs == set()
+
+
+def test_no_answer_stands_twice_nor_nearly(parts: dict[str, Rows], written: list[AnswerRecord]) -> None:
+    ours = texts_of(parts[CROSSED]) | texts_of(parts[ELUSIVE])
+    theirs = {answer.answer_id: answer.text for answer in written if not is_further(answer)}
+    names, everything = [*ours, *theirs], [*ours.values(), *theirs.values()]
+    overlaps = find_overlaps(list(ours.values()), everything, threshold=NEAR_DUPLICATE)
+    assert [(names[o.first], names[o.second]) for o in overlaps if o.first != o.second] == []
+
+
+# ---------------------------------------------------------------- against the real texts, where they are
+
+
+def test_they_have_no_text_of_a_real_answer_and_no_question_of_the_development_set(
+    parts: dict[str, Rows], shared: Path
+) -> None:
+    rows = [*parts[CROSSED], *parts[ELUSIVE]]
+    texts = list(texts_of(rows).values())
+    real = [answer.text for answer in read_part(shared / "corpora" / "medical_qa")]
+    dev = read_part(shared / "corpora" / "dev_labelled.jsonl")
+    assert find_overlaps(texts, [*real, *(a.text for a in dev)], threshold=NEAR_DUPLICATE) == []
+    wordings = {" ".join(split_words(answer.question)) for answer in dev}
+    assert [row["question"] for row in rows if " ".join(split_words(row["question"])) in wordings] == []
