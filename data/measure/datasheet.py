@@ -26,6 +26,7 @@ ASKED = "labels/medical_qa_asked.csv"
 CROSSED = "crossed"
 BEYOND = "beyond"
 ELUSIVE = "elusive"
+THIRD_READER = "part one, third reader"
 _MARK = re.compile(r"(<!-- measured: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -55,6 +56,20 @@ def read_kept_readings(path: Path) -> list[Reading]:
         Reading(answer.question_id, field_of(answer, "first_label"), field_of(answer, "second_label"))
         for answer in read_part(path)
     ]
+
+
+def gather_readings(folder: Path) -> dict[str, list[Reading]]:
+    """Read what the first reader of each part and another said, by the name of the part."""
+    return {
+        "part one": read_readings(folder / READINGS),
+        THIRD_READER: read_readings(folder / READINGS, "third_label"),
+        "part two": read_readings(folder / COLLECTED),
+        "part three": read_readings(folder / GENERAL_READINGS),
+        "part four": read_readings(folder / ASKED),
+        "part five": read_kept_readings(folder / CROSSED),
+        "part six": read_kept_readings(folder / BEYOND),
+        "part seven": read_kept_readings(folder / ELUSIVE),
+    }
 
 
 def read_part(path: Path, texts: str | None = None) -> list[AnswerRecord]:
@@ -106,6 +121,7 @@ def measure_datasheet(folder: Path, texts: str) -> dict[str, str]:
     general, asked = read_part(folder / GENERAL), read_part(folder / ASKED, texts)
     crossed, elusive = read_part(folder / CROSSED), read_part(folder / ELUSIVE)
     real = read_part(Path(texts))
+    readings = gather_readings(folder)
     return {
         "labels": render_labels(
             {
@@ -127,8 +143,8 @@ def measure_datasheet(folder: Path, texts: str) -> dict[str, str]:
         "crossed-fields": render_counts("field", (field_of(a, "group") for a in crossed), "labels"),
         "elusive-kinds": render_counts("kind", (field_of(a, "group") for a in elusive), "labels"),
         "phenomena": render_phenomena(written),
-        "agreement": render_agreement(folder, scheme),
-        "disagreements": render_disagreements(folder, scheme),
+        "agreement": render_agreement(readings, scheme),
+        "disagreements": render_disagreements(readings, scheme),
         "repetition": render_repetition(
             written, {"part three": general, "part five": crossed, "part seven": elusive}, real
         ),
@@ -218,19 +234,9 @@ def render_phenomena(written: Sequence[AnswerRecord]) -> str:
     return render_table(["phenomenon", "answers", "share"], rows)
 
 
-def render_agreement(folder: Path, scheme: LabelScheme) -> str:
+def render_agreement(readings: Mapping[str, Sequence[Reading]], scheme: LabelScheme) -> str:
     """Render how far the first reader of each part and the others agree."""
-    pairs = {
-        "part one": read_readings(folder / READINGS),
-        "part one, third reader": read_readings(folder / READINGS, "third_label"),
-        "part two": read_readings(folder / COLLECTED),
-        "part three": read_readings(folder / GENERAL_READINGS),
-        "part four": read_readings(folder / ASKED),
-        "part five": read_kept_readings(folder / CROSSED),
-        "part six": read_kept_readings(folder / BEYOND),
-        "part seven": read_kept_readings(folder / ELUSIVE),
-    }
-    figures = {name: _agreement(readings, scheme) for name, readings in pairs.items()}
+    figures = {name: _agreement(part, scheme) for name, part in readings.items()}
     rows: list[list[object]] = [["answers read twice", *(f"{a.n_answers:,}" for a in figures.values())]]
     rows += [
         [words, *(getattr(a, name) for a in figures.values())]
@@ -249,11 +255,9 @@ def _agreement(readings: Sequence[Reading], scheme: LabelScheme) -> Agreement:
     return measure_agreement(first, second, questions, scheme)
 
 
-def render_disagreements(folder: Path, scheme: LabelScheme) -> str:
+def render_disagreements(readings: Mapping[str, Sequence[Reading]], scheme: LabelScheme) -> str:
     """Render what the first reader's labels became with the second, all parts together."""
-    readings = [r for table in (READINGS, COLLECTED, GENERAL_READINGS, ASKED) for r in read_readings(folder / table)]
-    readings += [r for part in (CROSSED, BEYOND, ELUSIVE) for r in read_kept_readings(folder / part)]
-    counts = Counter((r.first, r.second) for r in readings)
+    counts = Counter((r.first, r.second) for name, part in readings.items() if name != THIRD_READER for r in part)
     rows = [[f"`{one}`", *(counts[one, two] for two in scheme.names)] for one in scheme.names]
     return render_table(["first reader \\ second reader", *(f"`{name}`" for name in scheme.names)], rows)
 

@@ -19,6 +19,7 @@ from data.measure.datasheet import (
     COLLECTED,
     READINGS,
     field_of,
+    gather_readings,
     is_asked,
     read_part,
     read_table,
@@ -215,8 +216,9 @@ def test_the_datasheet_has_the_counts_and_the_agreement_as_they_are(
 ) -> None:
     assert section_of(sheet, "groups") == render_counts("group", (field_of(a, "group") for a in written))
     assert section_of(sheet, "phenomena") == render_phenomena(written)
-    assert section_of(sheet, "agreement") == render_agreement(checkout / "data", scheme)
-    assert section_of(sheet, "disagreements") == render_disagreements(checkout / "data", scheme)
+    readings = gather_readings(checkout / "data")
+    assert section_of(sheet, "agreement") == render_agreement(readings, scheme)
+    assert section_of(sheet, "disagreements") == render_disagreements(readings, scheme)
 
 
 def test_the_datasheet_has_the_label_counts_as_they_are(
