@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 from data.measure.agreement import Agreement, measure_agreement
@@ -141,7 +142,7 @@ def measure_datasheet(folder: Path, texts: str) -> dict[str, str]:
         "groups": render_counts("group", (field_of(a, "group") for a in written)),
         "fields": render_counts("field", (field_of(a, "group") for a in general)),
         "crossed-fields": render_counts("field", (field_of(a, "group") for a in crossed), "labels"),
-        "elusive-kinds": render_counts("kind", (field_of(a, "group") for a in elusive), "labels"),
+        "elusive-kinds": render_kinds(elusive),
         "phenomena": render_phenomena(written),
         "agreement": render_agreement(readings, scheme),
         "disagreements": render_disagreements(readings, scheme),
@@ -225,6 +226,20 @@ def is_further(answer: AnswerRecord) -> bool:
 def render_counts(what: str, values: Iterable[str], counted: str = "answers") -> str:
     """Render how many answers, or what else is counted, have each value."""
     return render_table([what, counted], sorted(Counter(values).items()))
+
+
+def render_kinds(elusive: Sequence[AnswerRecord]) -> str:
+    """Render how many labels and answers each kind of part seven has, and whether length gives the open ones away."""
+    rows = []
+    for kind, n_labels in sorted(Counter(field_of(a, "group") for a in elusive).items()):
+        asked = [a for a in elusive if field_of(a, "group") == kind and not is_further(a)]
+        is_open = [field_of(a, "label") in {"neutral", "no_stance"} for a in asked]
+        words = [
+            f"{mean(len(a.text.split()) for a, one in zip(asked, is_open, strict=True) if one is wanted):.0f}"
+            for wanted in (True, False)
+        ]
+        rows.append([kind, n_labels, len(asked), sum(is_open), *words])
+    return render_table(["kind", "labels", "answers", "open", "words of the open", "words of the others"], rows)
 
 
 def render_phenomena(written: Sequence[AnswerRecord]) -> str:
