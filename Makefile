@@ -10,7 +10,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # The real answers that the tables of data/labels are on: see data/README.md.
 TEXTS ?=
 LABELLED := data/corpus data/labels/medical_qa.csv data/labels/medical_qa_more.csv
-FURTHER := data/general data/labels/medical_qa_turned.csv data/labels/medical_qa_asked.csv data/crossed data/elusive
+FURTHER := data/general data/labels/medical_qa_turned.csv data/labels/medical_qa_asked.csv data/crossed data/elusive \
+	data/labels/medical_qa_open.csv data/labels/medical_qa_titles.csv
 # What the default model reads with: its own encoder, or the folder that `python -m data.encoder` made.
 ENCODER ?= models/default
 # Sums are rounded otherwise on another number of threads or another kind of processor, and a coefficient's last

@@ -64,6 +64,8 @@ WEIGHTS = {
     "crossed": 1.3,
     "beyond": 1.3,
     "elusive": 1.3,
+    "labels/medical_qa_open.csv": 1.5,
+    "labels/medical_qa_titles.csv": 1.5,
 }
 """How much an answer of each part of the labelled data counts."""
 

@@ -27,6 +27,8 @@ ASKED = "labels/medical_qa_asked.csv"
 CROSSED = "crossed"
 BEYOND = "beyond"
 ELUSIVE = "elusive"
+OPEN = "labels/medical_qa_open.csv"
+TITLES = "labels/medical_qa_titles.csv"
 THIRD_READER = "part one, third reader"
 _MARK = re.compile(r"(<!-- measured: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -70,6 +72,8 @@ def gather_readings(folder: Path) -> dict[str, list[Reading]]:
         "part five": read_kept_readings(folder / CROSSED),
         "part six": read_kept_readings(folder / BEYOND),
         "part seven": read_kept_readings(folder / ELUSIVE),
+        "part eight, open": read_readings(folder / OPEN),
+        "part eight, titles": read_readings(folder / TITLES),
     }
 
 
@@ -121,6 +125,7 @@ def measure_datasheet(folder: Path, texts: str) -> dict[str, str]:
     written, collected = read_part(folder / WRITTEN), read_part(folder / COLLECTED, texts)
     general, asked = read_part(folder / GENERAL), read_part(folder / ASKED, texts)
     crossed, elusive = read_part(folder / CROSSED), read_part(folder / ELUSIVE)
+    left_open, titles = read_part(folder / OPEN, texts), read_part(folder / TITLES, texts)
     real = read_part(Path(texts))
     readings = gather_readings(folder)
     return {
@@ -130,12 +135,14 @@ def measure_datasheet(folder: Path, texts: str) -> dict[str, str]:
                 "part two": collected,
                 "of these the ask explicit": [a for a in collected if field_of(a, "explicit") == "true"],
             },
-            # In part three a further proposition makes another id, in part four all questions on an answer have one.
+            # In part three a further proposition makes another id; in parts four and eight all on an answer have one.
             {
                 **split_further("part three", general),
                 "part four": asked,
                 **split_further("part five", crossed),
                 **split_further("part seven", elusive),
+                "part eight, open": left_open,
+                "part eight, titles": titles,
             },
             scheme,
         ),

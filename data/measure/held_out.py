@@ -34,6 +34,8 @@ ALL_PARTS = {
     "labels/medical_qa_asked.csv": 1.0,
     "crossed": 1.0,
     "elusive": 1.0,
+    "labels/medical_qa_open.csv": 1.0,
+    "labels/medical_qa_titles.csv": 1.0,
 }
 """What the default model learns from, and how much an answer of each counts for words and cues."""
 

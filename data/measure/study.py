@@ -265,6 +265,8 @@ def compare_table(data: StudyData, found: Mapping[str, Floats]) -> str:
         "part four": data.parts == "labels/medical_qa_asked.csv",
         "part five": data.parts == "crossed",
         "part seven": data.parts == "elusive",
+        "part eight, open": data.parts == "labels/medical_qa_open.csv",
+        "part eight, titles": data.parts == "labels/medical_qa_titles.csv",
     }
     subsets = {name: rows for name, rows in subsets.items() if rows.any()}
     header = "| | sides right | macro-F1 of sides | kappa | ECE | " + " | ".join(subsets) + " |"

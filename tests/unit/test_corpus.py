@@ -17,7 +17,9 @@ import pytest
 from data.measure.datasheet import (
     ASKED,
     COLLECTED,
+    OPEN,
     READINGS,
+    TITLES,
     field_of,
     gather_readings,
     is_asked,
@@ -68,6 +70,9 @@ OTHER_PHENOMENA = frozenset(
 )
 FURTHER = "labels/medical_qa_more.csv"
 TURNED = "labels/medical_qa_turned.csv"
+INVENTED = {ASKED: "q", OPEN: "o", TITLES: "h"}
+"""Tables of invented questions to real answers, and what an id of theirs has before its number."""
+
 LONGEST_CLAUSE = 40
 SHORT_CLAUSE = 30
 
@@ -354,10 +359,11 @@ def test_turned_propositions_have_sound_rows_two_for_each_answer_of_part_two(
     assert [name for name, found in worded.items() if len(found) < 2] == []
 
 
+@pytest.mark.parametrize(("table", "letter"), INVENTED.items(), ids=INVENTED)
 def test_invented_questions_have_sound_rows_beside_the_real_ones_of_their_answers(
-    checkout: Path, labels: list[dict[str, str]], scheme: LabelScheme
+    table: str, letter: str, checkout: Path, labels: list[dict[str, str]], scheme: LabelScheme
 ) -> None:
-    rows = read_table(checkout / "data" / ASKED)
+    rows = read_table(checkout / "data" / table)
     first: dict[str, tuple[str, str]] = {}
     for row in [*labels, *read_table(checkout / "data" / FURTHER)]:
         first.setdefault(row["text_id"], (row["question_id"], row["text_sha256"]))
@@ -370,7 +376,7 @@ def test_invented_questions_have_sound_rows_beside_the_real_ones_of_their_answer
         # The same id keeps an answer's questions together wherever data is split by question.
         assert (row["question_id"], row["text_sha256"]) == first[row["text_id"]], row
         n_asked[row["text_id"]] += 1
-        assert row["answer_id"] == f"{row['text_id']}-q{n_asked[row['text_id']]}", row
+        assert row["answer_id"] == f"{row['text_id']}-{letter}{n_asked[row['text_id']]}", row
         assert row["explicit"] in {"true", "false"}, row
         assert row["question"] == " ".join(row["question"].split()), row
         assert 1 <= len(row["proposition"].split()) <= 20, row
@@ -389,7 +395,7 @@ def dev(shared: Path) -> list[AnswerRecord]:
     return read_part(shared / "corpora" / "dev_labelled.jsonl")
 
 
-@pytest.mark.parametrize("table", [COLLECTED, FURTHER, TURNED, ASKED])
+@pytest.mark.parametrize("table", [COLLECTED, FURTHER, TURNED, *INVENTED])
 def test_every_label_on_a_real_answer_finds_its_text(shared: Path, checkout: Path, table: str) -> None:
     joined = read_part(checkout / "data" / table, str(shared / "corpora" / "medical_qa"))
     assert [a.answer_id for a in joined] == [row["answer_id"] for row in read_table(checkout / "data" / table)]
@@ -399,23 +405,23 @@ def test_no_question_or_answer_of_the_development_set_is_labelled(
     real: list[AnswerRecord], dev: list[AnswerRecord], checkout: Path
 ) -> None:
     by_id = {a.answer_id: a for a in real}
-    ids = {
-        row["text_id"] for table in (COLLECTED, FURTHER, TURNED, ASKED) for row in read_table(checkout / "data" / table)
-    }
+    tables = (COLLECTED, FURTHER, TURNED, *INVENTED)
+    ids = {row["text_id"] for table in tables for row in read_table(checkout / "data" / table)}
     labelled = [by_id[text_id] for text_id in sorted(ids)]
     wordings = {" ".join(split_words(a.question)) for a in dev}
     assert [a.answer_id for a in labelled if " ".join(split_words(a.question)) in wordings] == []
-    asked = read_table(checkout / "data" / ASKED)
+    asked = [row for table in INVENTED for row in read_table(checkout / "data" / table)]
     assert [row["answer_id"] for row in asked if " ".join(split_words(row["question"])) in wordings] == []
     assert find_overlaps([a.text for a in labelled], [a.text for a in dev], threshold=0.5) == []
 
 
+@pytest.mark.parametrize("table", INVENTED)
 def test_no_invented_question_repeats_eight_words_of_a_real_question_or_answer(
-    real: list[AnswerRecord], checkout: Path
+    table: str, real: list[AnswerRecord], checkout: Path
 ) -> None:
     by_id = {a.answer_id: a for a in real}
     found = []
-    for row in read_table(checkout / "data" / ASKED):
+    for row in read_table(checkout / "data" / table):
         theirs = [" ".join(split_words(text)) for text in (by_id[row["text_id"]].question, by_id[row["text_id"]].text)]
         ours = split_words(row["question"])
         runs = {" ".join(ours[start : start + 8]) for start in range(len(ours) - 7)}

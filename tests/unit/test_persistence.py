@@ -109,6 +109,8 @@ SHIPPED = {
         "data/labels/medical_qa_asked.csv",
         "data/crossed",
         "data/elusive",
+        "data/labels/medical_qa_open.csv",
+        "data/labels/medical_qa_titles.csv",
     ),
     "fast": LABELLED,
 }
