@@ -382,6 +382,19 @@ def test_invented_questions_have_sound_rows_beside_the_real_ones_of_their_answer
         assert 1 <= len(row["proposition"].split()) <= 20, row
 
 
+def test_the_datasheet_says_what_real_answers_were_asked_later(checkout: Path, sheet: str, scheme: LabelScheme) -> None:
+    left_open, titles = (read_table(checkout / "data" / table) for table in (OPEN, TITLES))
+    texts = [len({row["text_id"] for row in rows}) for rows in (left_open, titles)]
+    assert f"has {len(left_open):,} questions to {texts[0]:,} real answers" in sheet
+    assert f"has {len(titles):,} labels on {texts[1]:,} real answers" in sheet
+    assert f"({len({row['question'] for row in titles}):,} questions)" in sheet
+    header, _, *lines = (line.strip("| ").split(" | ") for line in section_of(sheet, "labels").splitlines())
+    for name, rows in (("part eight, open", left_open), ("part eight, titles", titles)):
+        counts = Counter(row["label"] for row in rows)
+        shown = {line[0].strip("`"): line[header.index(name)] for line in lines}
+        assert {label: shown[label] for label in scheme.names} == {label: str(counts[label]) for label in scheme.names}
+
+
 # ---------------------------------------------------------------- against the real texts, where they are
 
 
