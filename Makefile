@@ -9,15 +9,11 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 # The real answers that the tables of data/labels are on: see data/README.md.
 TEXTS ?=
-LABELLED := data/corpus data/labels/medical_qa.csv data/labels/medical_qa_more.csv
-FURTHER := data/general data/labels/medical_qa_turned.csv data/labels/medical_qa_asked.csv data/crossed data/elusive \
-	data/labels/medical_qa_open.csv data/labels/medical_qa_titles.csv
 # What the default model reads with: its own encoder, or the folder that `python -m data.encoder` made.
 ENCODER ?= models/default
 # Sums are rounded otherwise on another number of threads or another kind of processor, and a coefficient's last
 # digit may differ: all processors that have AVX2 can calculate as a Haswell does.
 THREADS := OMP_NUM_THREADS=2 OPENBLAS_NUM_THREADS=2 OPENBLAS_CORETYPE=Haswell
-WEIGHTS := --weight data/corpus=4 --weight data/labels/medical_qa_more.csv=0.7
 
 # One more than there are cores: many tests wait for another process, or for a browser.
 WORKERS := $(shell expr $$(nproc 2>/dev/null || echo 2) + 1)
@@ -62,11 +58,11 @@ format: $(VENV)/.dev ## Format the code
 model: $(VENV)/.runtime ## Train the shipped models again, the same bytes, with TEXTS=FOLDER
 ifeq ($(TEXTS),)
 	@echo 'No TEXTS=FOLDER named (see data/README.md): training on the written answers alone, which gives other models than the shipped ones, in build'
-	@$(BIN)/stance train data/corpus --encoder none -o build/fast
-	@$(BIN)/stance train data/corpus data/general data/crossed data/elusive --encoder '$(ENCODER)' -o build/default
+	@$(BIN)/stance train $$($(BIN)/python -m data.parts fast --written-only) --encoder none -o build/fast
+	@$(BIN)/stance train $$($(BIN)/python -m data.parts default --written-only) --encoder '$(ENCODER)' -o build/default
 else
-	@$(THREADS) $(BIN)/stance train $(LABELLED) --texts '$(TEXTS)' $(WEIGHTS) --encoder none --curves -o models/fast
-	@$(THREADS) $(BIN)/stance train $(LABELLED) $(FURTHER) --texts '$(TEXTS)' --encoder '$(ENCODER)' --curves -o models/default
+	@$(THREADS) $(BIN)/stance train $$($(BIN)/python -m data.parts fast) --texts '$(TEXTS)' --encoder none --curves -o models/fast
+	@$(THREADS) $(BIN)/stance train $$($(BIN)/python -m data.parts default) --texts '$(TEXTS)' --encoder '$(ENCODER)' --curves -o models/default
 endif
 
 datasheet: $(VENV)/.dev ## Measure the tables of data/README.md again; needs TEXTS=FOLDER

@@ -30,6 +30,7 @@ from data.encoder.pairs import pair_up
 from data.encoder.teaching import average, teach
 from data.encoder.tuning import AGAIN, Example, Settings, tune
 from data.measure.datasheet import field_of, is_asked, read_part
+from data.parts import PARTS
 from pipeline.encoder import (
     Encoder,
     Tuning,
@@ -53,21 +54,6 @@ from pipeline.workflow.scheme import default_scheme
 
 N_PARTS = 5
 """One of so many parts of the questions is held out."""
-
-WEIGHTS = {
-    "corpus": 2.0,
-    "general": 0.8,
-    "labels/medical_qa.csv": 1.0,
-    "labels/medical_qa_more.csv": 0.8,
-    "labels/medical_qa_turned.csv": 1.0,
-    "labels/medical_qa_asked.csv": 1.5,
-    "crossed": 1.3,
-    "beyond": 1.3,
-    "elusive": 1.3,
-    "labels/medical_qa_open.csv": 1.5,
-    "labels/medical_qa_titles.csv": 1.5,
-}
-"""How much an answer of each part of the labelled data counts."""
 
 N_PAIRS, PAIR_WEIGHT = 3, 0.7
 """How many pairs without a label are made for each answer at most, and how much one counts."""
@@ -93,10 +79,10 @@ def main() -> None:
     options = parser.parse_args()
     root = Path(__file__).parents[1]
     answers, weights = [], []
-    for part, weight in WEIGHTS.items():
-        read = read_part(root / part, options.texts if part.endswith(".csv") else None)
+    for part in PARTS:
+        read = read_part(root / part.path, options.texts if part.path.endswith(".csv") else None)
         answers += read
-        weights += [weight] * len(read)
+        weights += [part.in_encoder] * len(read)
     options.output.mkdir(parents=True, exist_ok=True)
     settings = replace(AGAIN if options.between else Settings(), seed=options.seed)
     tune_all(answers, weights, Base.read(options.base), options.between, options.output, settings)

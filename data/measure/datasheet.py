@@ -29,6 +29,7 @@ BEYOND = "beyond"
 ELUSIVE = "elusive"
 OPEN = "labels/medical_qa_open.csv"
 TITLES = "labels/medical_qa_titles.csv"
+PAIRS = "labels/medical_qa_pairs.csv"
 THIRD_READER = "part one, third reader"
 _MARK = re.compile(r"(<!-- measured: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -74,6 +75,7 @@ def gather_readings(folder: Path) -> dict[str, list[Reading]]:
         "part seven": read_kept_readings(folder / ELUSIVE),
         "part eight, open": read_readings(folder / OPEN),
         "part eight, titles": read_readings(folder / TITLES),
+        "part eight, pairs": read_readings(folder / PAIRS),
     }
 
 
@@ -125,7 +127,7 @@ def measure_datasheet(folder: Path, texts: str) -> dict[str, str]:
     written, collected = read_part(folder / WRITTEN), read_part(folder / COLLECTED, texts)
     general, asked = read_part(folder / GENERAL), read_part(folder / ASKED, texts)
     crossed, elusive = read_part(folder / CROSSED), read_part(folder / ELUSIVE)
-    left_open, titles = read_part(folder / OPEN, texts), read_part(folder / TITLES, texts)
+    left_open, titles, pairs = (read_part(folder / table, texts) for table in (OPEN, TITLES, PAIRS))
     real = read_part(Path(texts))
     readings = gather_readings(folder)
     return {
@@ -143,6 +145,7 @@ def measure_datasheet(folder: Path, texts: str) -> dict[str, str]:
                 **split_further("part seven", elusive),
                 "part eight, open": left_open,
                 "part eight, titles": titles,
+                "part eight, pairs": pairs,
             },
             scheme,
         ),

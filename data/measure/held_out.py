@@ -15,7 +15,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from data.measure.datasheet import is_asked, replace_sections
-from data.measure.study import PARTS, TFIDF, StudyData, compare_table, list_peers, phenomena_table
+from data.measure.study import TFIDF, StudyData, compare_table, list_peers, phenomena_table
 from pipeline.encoder import read_unseen
 from pipeline.estimator import Floats, Ints
 from pipeline.evaluate import predict_fold, split_answers
@@ -26,18 +26,6 @@ from pipeline.manifest import ClassifierConfig, hash_answer
 from pipeline.preprocess import AnswerParser
 from pipeline.training import count_labelled, featurise
 from pipeline.workflow.training import EncoderSource, default_config, open_encoder
-
-ALL_PARTS = {
-    **PARTS,
-    "general": 1.0,
-    "labels/medical_qa_turned.csv": 1.0,
-    "labels/medical_qa_asked.csv": 1.0,
-    "crossed": 1.0,
-    "elusive": 1.0,
-    "labels/medical_qa_open.csv": 1.0,
-    "labels/medical_qa_titles.csv": 1.0,
-}
-"""What the default model learns from, and how much an answer of each counts for words and cues."""
 
 COMMONEST = "calling everything the commonest label"
 WORDS = "words and cues"
@@ -56,7 +44,7 @@ def main() -> None:
     options = parser.parse_args()
     root = Path(__file__).parents[2]
     source = open_encoder(options.encoder)
-    data = StudyData.read(root / "data", options.texts, ALL_PARTS)
+    data = StudyData.read(root / "data", options.texts, "default")
     is_seen = np.array([hash_answer(answer) in source.tuning.tuned_on for answer in data.answers])
     train, test = np.flatnonzero(is_seen), np.flatnonzero(~is_seen)
     held_out = data.of_answers(test)
@@ -113,7 +101,8 @@ def predict_with_encoder(held_out: StudyData, asked: Ints, source: EncoderSource
     for learnt, test in splits:
         scored = np.flatnonzero(np.isin(rows, test))
         both[scored] = predict_fold(training, np.sort(learnt), scored, held_out.scheme, config)[0]
-        regression = LogisticRegression(max_iter=1000).fit(readings[learnt], training.labels[learnt])
+        regression = LogisticRegression(max_iter=1000)
+        regression.fit(readings[learnt], training.labels[learnt], training.weights[learnt])
         columns = np.array([names.index(name) for name in regression.classes_])
         alone[np.ix_(test, columns)] = regression.predict_proba(readings[test])
     return {ENCODER: alone, BOTH: both[:n]}, both[n:]
@@ -126,13 +115,13 @@ def _read_held_out(held_out: StudyData, asked: Ints, source: EncoderSource) -> T
     features = featurise(held_out.answers + bare, parser)
     vocabulary = build_vocabulary(features, ClassifierConfig().min_answers)
     readings = read_unseen(source.encoder, source.tuning, (part.batch for part in features))
-    labels, questions = held_out.training.labels, held_out.training.questions
+    labels, questions, weights = held_out.training.labels, held_out.training.questions, held_out.training.weights
     return count_labelled(
         features,
         vocabulary,
         np.concatenate([labels, labels[asked]]).tolist(),
         np.concatenate([questions, questions[asked]]).tolist(),
-        [1.0] * (len(labels) + len(asked)),
+        np.concatenate([weights, weights[asked]]).tolist(),
         readings,
     )
 

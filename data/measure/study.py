@@ -23,6 +23,7 @@ from spacy.language import Language
 from spacy.training import Example
 
 from data.measure.datasheet import read_part, replace_sections
+from data.parts import PARTS, learnt_by
 from pipeline.classify import choose_stances
 from pipeline.estimator import Floats, Ints
 from pipeline.evaluate import Scores, group_questions, predict_fold, score_posteriors, split_answers
@@ -36,9 +37,6 @@ from pipeline.training import count_labelled, featurise
 from pipeline.workflow.scheme import default_scheme
 
 N_FOLDS = 3
-PARTS = {"corpus": 4.0, "labels/medical_qa.csv": 1.0, "labels/medical_qa_more.csv": 0.7}
-"""What the fast model is trained on, and how much an answer of each counts."""
-
 TFIDF = "TF-IDF (1-2 words) + logistic regression"
 OWN = "words and cues, as `fast`"
 
@@ -57,8 +55,9 @@ class StudyData:
     training: TrainingData
 
     @classmethod
-    def read(cls, folder: Path, texts: str, weights_of: Mapping[str, float] = PARTS) -> StudyData:
-        """Read parts of the labelled data of a data folder, with the folder of the real answers."""
+    def read(cls, folder: Path, texts: str, model: str) -> StudyData:
+        """Read what a shipped model learns from, in a data folder, with the folder of the real answers."""
+        weights_of = learnt_by(model)
         read = {part: read_part(folder / part, texts if part.endswith(".csv") else None) for part in weights_of}
         answers = [answer for part in read.values() for answer in part]
         parts = np.array([name for name, part in read.items() for _ in part])
@@ -255,19 +254,11 @@ def _score(data: StudyData, posteriors: Floats, rows: Ints) -> Scores:
 def compare_table(data: StudyData, found: Mapping[str, Floats]) -> str:
     """Render the scores of every system, over all answers and by part of the data."""
     explicit = np.array([_extra(answer, "explicit") == "true" for answer in data.answers])
-    subsets = {
-        "part one": data.parts == "corpus",
-        "part two": data.parts == "labels/medical_qa.csv",
-        "of these explicit": (data.parts == "labels/medical_qa.csv") & explicit,
-        "further": data.parts == "labels/medical_qa_more.csv",
-        "turned round": data.parts == "labels/medical_qa_turned.csv",
-        "part three": data.parts == "general",
-        "part four": data.parts == "labels/medical_qa_asked.csv",
-        "part five": data.parts == "crossed",
-        "part seven": data.parts == "elusive",
-        "part eight, open": data.parts == "labels/medical_qa_open.csv",
-        "part eight, titles": data.parts == "labels/medical_qa_titles.csv",
-    }
+    subsets = {}
+    for part in PARTS:
+        subsets[part.title] = data.parts == part.path
+        if part.title == "part two":
+            subsets["of these explicit"] = subsets[part.title] & explicit
     subsets = {name: rows for name, rows in subsets.items() if rows.any()}
     header = "| | sides right | macro-F1 of sides | kappa | ECE | " + " | ".join(subsets) + " |"
     lines = [header, "|---|" + "--:|" * (4 + len(subsets))]
@@ -322,7 +313,7 @@ def main() -> None:
     )
     options = parser.parse_args()
     root = Path(__file__).parents[2]
-    data = StudyData.read(root / "data", options.texts)
+    data = StudyData.read(root / "data", options.texts, "fast")
     own = predict_all(data, list_ablations(data))
     peers: dict[str, Floats] = {}
     # Written after each, the slowest last: what is measured is not lost.

@@ -18,6 +18,7 @@ from data.measure.datasheet import (
     ASKED,
     COLLECTED,
     OPEN,
+    PAIRS,
     READINGS,
     TITLES,
     field_of,
@@ -70,7 +71,7 @@ OTHER_PHENOMENA = frozenset(
 )
 FURTHER = "labels/medical_qa_more.csv"
 TURNED = "labels/medical_qa_turned.csv"
-INVENTED = {ASKED: "q", OPEN: "o", TITLES: "h"}
+INVENTED = {ASKED: "q", OPEN: "o", TITLES: "h", PAIRS: "v"}
 """Tables of invented questions to real answers, and what an id of theirs has before its number."""
 
 LONGEST_CLAUSE = 40
@@ -383,13 +384,14 @@ def test_invented_questions_have_sound_rows_beside_the_real_ones_of_their_answer
 
 
 def test_the_datasheet_says_what_real_answers_were_asked_later(checkout: Path, sheet: str, scheme: LabelScheme) -> None:
-    left_open, titles = (read_table(checkout / "data" / table) for table in (OPEN, TITLES))
-    texts = [len({row["text_id"] for row in rows}) for rows in (left_open, titles)]
+    left_open, titles, pairs = (read_table(checkout / "data" / table) for table in (OPEN, TITLES, PAIRS))
+    texts = [len({row["text_id"] for row in rows}) for rows in (left_open, titles, pairs)]
     assert f"has {len(left_open):,} questions to {texts[0]:,} real answers" in sheet
     assert f"has {len(titles):,} labels on {texts[1]:,} real answers" in sheet
     assert f"({len({row['question'] for row in titles}):,} questions)" in sheet
+    assert f"has {len(pairs):,} questions to {texts[2]:,} real answers" in sheet
     header, _, *lines = (line.strip("| ").split(" | ") for line in section_of(sheet, "labels").splitlines())
-    for name, rows in (("part eight, open", left_open), ("part eight, titles", titles)):
+    for name, rows in (("part eight, open", left_open), ("part eight, titles", titles), ("part eight, pairs", pairs)):
         counts = Counter(row["label"] for row in rows)
         shown = {line[0].strip("`"): line[header.index(name)] for line in lines}
         assert {label: shown[label] for label in scheme.names} == {label: str(counts[label]) for label in scheme.names}

@@ -19,6 +19,7 @@ from data.measure.datasheet import (
     ELUSIVE,
     GENERAL,
     OPEN,
+    PAIRS,
     TITLES,
     is_further,
     read_part,
@@ -91,7 +92,7 @@ def test_the_datasheet_says_how_many_texts_are_no_answers(parts: dict[str, Rows]
         questions[row["group"]].add(row["question_id"])
     said = (
         f"{len(texts['messages']):,} messages on {len(questions['messages'])} topics and "
-        f"{len(texts['conclusions']):,} conclusions of {len(questions['conclusions'])} studies"
+        f"{len(texts['conclusions']):,} conclusions of {len(questions['conclusions']):,} studies"
     )
     assert said in sheet
 
@@ -183,7 +184,7 @@ def test_no_question_stands_in_another_part(
     ours = {" ".join(split_words(row["question"])) for row in parts[part]}
     assert len(ours) == len({row["question_id"] for row in parts[part]})
     theirs = {" ".join(split_words(answer.question)) for answer in written}
-    for table in (ASKED, OPEN, TITLES):
+    for table in (ASKED, OPEN, TITLES, PAIRS):
         theirs |= {" ".join(split_words(row["question"])) for row in read_table(checkout / "data" / table)}
     theirs |= {" ".join(split_words(row["question"])) for name in parts if name != part for row in parts[name]}
     assert ours & theirs == set()

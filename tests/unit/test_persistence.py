@@ -26,6 +26,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
+from data.parts import learnt_by
 from pipeline.card import draw_figures, render_card
 from pipeline.classify import call_answers
 from pipeline.errors import ModelError, WrongUsage
@@ -100,21 +101,8 @@ def save_copy(folder: Path, model: StanceModel) -> ModelFolder:
     )
 
 
-LABELLED = ("data/corpus", "data/labels/medical_qa.csv", "data/labels/medical_qa_more.csv")
-SHIPPED = {
-    "default": (
-        *LABELLED,
-        "data/general",
-        "data/labels/medical_qa_turned.csv",
-        "data/labels/medical_qa_asked.csv",
-        "data/crossed",
-        "data/elusive",
-        "data/labels/medical_qa_open.csv",
-        "data/labels/medical_qa_titles.csv",
-    ),
-    "fast": LABELLED,
-}
-"""The shipped models, and what they are made from, in order: as in the Makefile."""
+SHIPPED = {model: tuple(f"data/{path}" for path in learnt_by(model)) for model in ("default", "fast")}
+"""The shipped models, and what they are made from, in order."""
 
 N_FEATURES = 12
 CONFIG = ClassifierConfig(min_answers=1, relevance_min_sentences=2)
