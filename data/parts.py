@@ -95,6 +95,7 @@ def train_arguments(model: str, *, written_only: bool = False) -> list[str]:
         for path, weight in learnt_by(model).items()
         if not (written_only and path.endswith(".csv"))
     }
+    # Weights are of parts beside one another: where all are alike they would only loosen the penalty.
     if len(set(learnt.values())) == 1:
         return [*learnt]
     weighed = [("--weight", f"{path}={weight:g}") for path, weight in learnt.items() if weight != 1]
