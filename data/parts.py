@@ -45,6 +45,7 @@ PARTS = (
     Part("labels/medical_qa_open.csv", "part eight, open", 1.5, 4.0),
     Part("labels/medical_qa_titles.csv", "part eight, titles", 1.5, 4.0),
     Part("labels/medical_qa_pairs.csv", "part eight, pairs", 1.5, 1.0),
+    Part("retold", "part nine", 1.5, 1.0),
     Part("beyond", "part six", 1.3, 0.0),
 )
 """All of them, in the order in which they are learnt from.

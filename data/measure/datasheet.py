@@ -30,6 +30,7 @@ ELUSIVE = "elusive"
 OPEN = "labels/medical_qa_open.csv"
 TITLES = "labels/medical_qa_titles.csv"
 PAIRS = "labels/medical_qa_pairs.csv"
+RETOLD = "retold"
 THIRD_READER = "part one, third reader"
 _MARK = re.compile(r"(<!-- measured: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -76,6 +77,7 @@ def gather_readings(folder: Path) -> dict[str, list[Reading]]:
         "part eight, open": read_readings(folder / OPEN),
         "part eight, titles": read_readings(folder / TITLES),
         "part eight, pairs": read_readings(folder / PAIRS),
+        "part nine": read_kept_readings(folder / RETOLD),
     }
 
 
@@ -128,6 +130,7 @@ def measure_datasheet(folder: Path, texts: str) -> dict[str, str]:
     general, asked = read_part(folder / GENERAL), read_part(folder / ASKED, texts)
     crossed, elusive = read_part(folder / CROSSED), read_part(folder / ELUSIVE)
     left_open, titles, pairs = (read_part(folder / table, texts) for table in (OPEN, TITLES, PAIRS))
+    retold = read_part(folder / RETOLD)
     real = read_part(Path(texts))
     readings = gather_readings(folder)
     return {
@@ -137,7 +140,7 @@ def measure_datasheet(folder: Path, texts: str) -> dict[str, str]:
                 "part two": collected,
                 "of these the ask explicit": [a for a in collected if field_of(a, "explicit") == "true"],
             },
-            # In part three a further proposition makes another id; in parts four and eight all on an answer have one.
+            # In part three a further proposition makes another id; in parts four, eight and nine it makes none.
             {
                 **split_further("part three", general),
                 "part four": asked,
@@ -146,6 +149,7 @@ def measure_datasheet(folder: Path, texts: str) -> dict[str, str]:
                 "part eight, open": left_open,
                 "part eight, titles": titles,
                 "part eight, pairs": pairs,
+                "part nine": retold,
             },
             scheme,
         ),
@@ -157,7 +161,15 @@ def measure_datasheet(folder: Path, texts: str) -> dict[str, str]:
         "agreement": render_agreement(readings, scheme),
         "disagreements": render_disagreements(readings, scheme),
         "repetition": render_repetition(
-            written, {"part three": general, "part five": crossed, "part seven": elusive}, real
+            written,
+            {
+                "part three": general,
+                "part five": crossed,
+                "part seven": elusive,
+                # Two questions are asked of an answer.
+                "part nine": [a for a in retold if a.answer_id.endswith("-1")],
+            },
+            real,
         ),
         "probes": render_probes({"part one": written, "part two": collected, "part three": general}),
     }

@@ -1,0 +1,120 @@
+"""Part nine of the labelled data: the moves of real answers, told again of other matters."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from data.measure.datasheet import (
+    ASKED,
+    CROSSED,
+    ELUSIVE,
+    GENERAL,
+    OPEN,
+    PAIRS,
+    RETOLD,
+    TITLES,
+    read_part,
+    read_table,
+    section_of,
+)
+from data.measure.repetition import find_overlaps, split_words
+from pipeline.schema import LabelScheme
+from tests.labelled import NEAR_DUPLICATE, read_rows
+
+Rows = list[dict[str, Any]]
+COPIED = 8
+"""So many words in a row of a real text are copied."""
+SITE = re.compile(
+    r"question\s?doctor|icliniq|e-?health\s?forum|health forum|ask our doctors|healthtap|https?:|www\.", re.IGNORECASE
+)
+"""What names a site that real answers were posted on."""
+
+
+@pytest.fixture(scope="module")
+def rows(checkout: Path) -> Rows:
+    return read_rows(checkout / "data" / RETOLD)
+
+
+@pytest.fixture(scope="module")
+def answers(rows: Rows) -> dict[str, Rows]:
+    """What is asked of each answer."""
+    found: defaultdict[str, Rows] = defaultdict(list)
+    for row in rows:
+        found[row["question_id"]].append(row)
+    return found
+
+
+def runs_of(text: str) -> set[tuple[str, ...]]:
+    words = split_words(text)
+    return {tuple(words[place : place + COPIED]) for place in range(len(words) - COPIED + 1)}
+
+
+def wording(question: str) -> str:
+    return " ".join(split_words(question))
+
+
+def test_rows_are_sound(rows: Rows, scheme: LabelScheme) -> None:
+    for row in rows:
+        assert {row["label"], row["first_label"], row["second_label"]} <= set(scheme.names), row["answer_id"]
+        assert row["second_label"] != row["first_label"] or row["label"] == row["first_label"], row["answer_id"]
+        assert isinstance(row["explicit"], bool), row["answer_id"]
+        for name in ("question", "proposition", "text"):
+            assert row[name] == " ".join(row[name].split()), row["answer_id"]
+        assert 1 <= len(row["proposition"].split()) <= 20, row["answer_id"]
+        assert len(row["text"].split()) >= 4, row["answer_id"]
+
+
+def test_one_or_two_questions_are_asked_of_an_answer(answers: dict[str, Rows]) -> None:
+    for name, asked in answers.items():
+        assert [row["answer_id"] for row in asked] == [f"{name}-{n}" for n in (1, 2)][: len(asked)]
+        assert len({row["text"] for row in asked}) == 1, name
+        for field in ("question", "proposition"):
+            assert len({row[field].casefold() for row in asked}) == len(asked), name
+
+
+def test_no_answer_names_the_site_of_a_real_one(rows: Rows) -> None:
+    assert [row["answer_id"] for row in rows if SITE.search(row["text"] + " " + row["question"])] == []
+
+
+def test_no_question_stands_twice_nor_in_another_part(rows: Rows, checkout: Path) -> None:
+    ours = {wording(row["question"]) for row in rows}
+    assert len(ours) == len(rows)
+    folder = checkout / "data"
+    theirs = {wording(a.question) for part in ("corpus", GENERAL) for a in read_part(folder / part)}
+    theirs |= {wording(row["question"]) for part in (CROSSED, ELUSIVE) for row in read_rows(folder / part)}
+    for table in (ASKED, OPEN, TITLES, PAIRS):
+        theirs |= {wording(row["question"]) for row in read_table(folder / table)}
+    assert ours & theirs == set()
+
+
+def test_the_datasheet_says_how_many_there_are(rows: Rows, answers: dict[str, Rows], sheet: str) -> None:
+    assert f"It has {len(answers):,} answers and {len(rows):,} questions to them" in sheet
+    header, _, *lines = (line.strip("| ").split(" | ") for line in section_of(sheet, "labels").splitlines())
+    (cells,) = (dict(zip(header, line, strict=True)) for line in lines if line[0] == "all")
+    assert cells["part nine"] == str(len(rows))
+
+
+# ---------------------------------------------------------------- against the real texts, where they are
+
+
+def test_they_copy_nothing_from_a_real_answer_or_question(rows: Rows, answers: dict[str, Rows], shared: Path) -> None:
+    corpora = shared / "corpora"
+    real = [*read_part(corpora / "medical_qa"), *read_part(corpora / "dev_labelled.jsonl")]
+    texts = [asked[0]["text"] for asked in answers.values()]
+    assert find_overlaps(texts, [answer.text for answer in real], threshold=NEAR_DUPLICATE) == []
+    theirs: set[tuple[str, ...]] = set()
+    for answer in real:
+        theirs |= runs_of(answer.text) | runs_of(answer.question)
+    for file in (corpora / "medical_qa").glob("*.jsonl"):
+        for line in file.read_text(encoding="utf-8").splitlines():
+            theirs |= runs_of(json.loads(line).get("question_text") or "")
+    copied = [row["answer_id"] for row in rows if (runs_of(row["text"]) | runs_of(row["question"])) & theirs]
+    assert copied == []
+    wordings = {wording(answer.question) for answer in real}
+    assert [row["question"] for row in rows if wording(row["question"]) in wordings] == []
