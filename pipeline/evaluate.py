@@ -65,7 +65,10 @@ class Scores:
     log_loss
         Mean negative log posterior of the gold label, in nats.
     accuracy_at_coverage
-        Share of right sides among the 70 % of answers the model is surest of.
+        Share of right sides among the 70 % of all answers the model is surest of.
+    side_accuracy_at_coverage
+        The same of the answers that `side_accuracy` counts: the surest 70 % of those whose gold label takes
+        a side that is not neutral; None where no answer does.
     labels
         Per label: precision, recall, f1, n.
     confusion
@@ -85,6 +88,7 @@ class Scores:
     calibration_error: float
     log_loss: float
     accuracy_at_coverage: float
+    side_accuracy_at_coverage: float | None
     labels: dict[str, dict[str, float]]
     confusion: list[list[int]]
 
@@ -142,6 +146,9 @@ def score_posteriors(posteriors: Floats, gold: Sequence[str], questions: Sequenc
         calibration_error=_rounded(calibration_error(confidence, right)),
         log_loss=_rounded(_log_loss(posteriors, gold, scheme)),
         accuracy_at_coverage=_rounded(_accuracy_at_coverage(confidence, right)),
+        side_accuracy_at_coverage=(
+            _rounded(_accuracy_at_coverage(confidence[polar], right[polar])) if polar.any() else None
+        ),
         labels={
             name: {"precision": _rounded(p), "recall": _rounded(r), "f1": _rounded(f), "n": int(k)}
             for name, p, r, f, k in zip(names, precision, recall, f1, n, strict=True)

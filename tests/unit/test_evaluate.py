@@ -163,6 +163,7 @@ def test_answers_that_take_no_side_have_no_side_accuracy(scheme: LabelScheme) ->
     scores = score_posteriors(np.full((2, 6), 1 / 6), ["neutral", "no_stance"], ["a", "b"], scheme)
     assert scores.side_accuracy is None
     assert scores.side_accuracy_interval is None
+    assert scores.side_accuracy_at_coverage is None
 
 
 def test_the_calibration_error_is_the_mean_distance_over_ten_bins(scheme: LabelScheme) -> None:
@@ -198,6 +199,18 @@ def test_accuracy_at_coverage_counts_the_surest_seven_in_ten() -> None:
     scores = score_posteriors(np.stack([sure, 1 - sure], axis=1), gold, list("abcdefghij"), YES_NO)
     assert scores.accuracy == 0.6
     assert scores.accuracy_at_coverage == pytest.approx(6 / 7, abs=1e-4)
+
+
+def test_of_answers_with_a_side_it_counts_the_surest_seven_in_ten_of_those_alone(scheme: LabelScheme) -> None:
+    posteriors = np.zeros((20, 6))
+    posteriors[:, scheme.names.index("supportive")] = np.linspace(0.95, 0.55, 20)
+    posteriors[:, scheme.names.index("against")] = 1 - np.linspace(0.95, 0.55, 20)
+    sides = ["against", *["supportive"] * 6, *["against"] * 3]
+    gold = [label for side in sides for label in ("no_stance", side)]
+    scores = score_posteriors(posteriors, gold, [f"q{i}" for i in range(20)], scheme)
+    assert scores.side_accuracy == 0.6
+    assert scores.accuracy_at_coverage == pytest.approx(6 / 14, abs=1e-4)
+    assert scores.side_accuracy_at_coverage == pytest.approx(6 / 7, abs=1e-4)
 
 
 def test_the_interval_is_the_same_every_time_and_holds_the_share(scheme: LabelScheme) -> None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from data.measure.benchmarks import PUBMEDQA
+from data.measure.benchmarks import read_part as read_study
 from data.measure.datasheet import (
     ASKED,
     BEYOND,
@@ -31,11 +32,10 @@ from data.measure.datasheet import (
 )
 from data.measure.repetition import find_overlaps, split_words
 from pipeline.schema import AnswerRecord, LabelScheme
-from tests.labelled import NEAR_DUPLICATE, read_rows
-
-Rows = list[dict[str, Any]]
+from tests.labelled import NEAR_DUPLICATE, Rows, assert_asked_once_or_twice, assert_sound, read_rows, runs_of
 
 SUFFIXES = ("", "-b", "-c")
+TOLD_AGAIN = "conclusions told again"
 ANSWERS = pytest.mark.parametrize("part", [CROSSED, ELUSIVE])
 
 
@@ -96,22 +96,22 @@ def test_the_datasheet_says_how_many_texts_are_no_answers(parts: dict[str, Rows]
         f"{len(texts['conclusions']):,} conclusions of {len(questions['conclusions']):,} studies"
     )
     assert said in sheet
+    again = [row for row in parts[BEYOND] if row["group"] == TOLD_AGAIN]
+    assert f"{len(texts[TOLD_AGAIN]):,} conclusions told again, under {len(again):,} titles" in sheet
+
+
+def test_one_or_two_titles_stand_over_a_conclusion_told_again(parts: dict[str, Rows]) -> None:
+    rows = [row for row in parts[BEYOND] if row["group"] == TOLD_AGAIN]
+    assert_asked_once_or_twice(rows)
+    titles = Counter(" ".join(split_words(row["question"])) for row in rows)
+    assert [title for title, n in titles.items() if n > 1] == []
 
 
 @pytest.mark.parametrize(
     ("part", "min_words"), [(CROSSED, 4), (BEYOND, 4), (ELUSIVE, 1)], ids=[CROSSED, BEYOND, ELUSIVE]
 )
 def test_rows_are_sound(part: str, min_words: int, parts: dict[str, Rows], scheme: LabelScheme) -> None:
-    rows = parts[part]
-    assert len({row["answer_id"] for row in rows}) == len(rows)
-    for row in rows:
-        assert {row["label"], row["first_label"], row["second_label"]} <= set(scheme.names), row["answer_id"]
-        assert row["second_label"] != row["first_label"] or row["label"] == row["first_label"], row["answer_id"]
-        assert isinstance(row["explicit"], bool), row["answer_id"]
-        for name in ("question", "proposition", "text"):
-            assert row[name] == " ".join(row[name].split()), row["answer_id"]
-        assert 1 <= len(row["proposition"].split()) <= 20, row["answer_id"]
-        assert len(row["text"].split()) >= min_words, row["answer_id"]
+    assert_sound(parts[part], scheme.names, min_words)
 
 
 @pytest.mark.parametrize(
@@ -213,3 +213,13 @@ def test_they_have_no_text_of_a_real_answer_and_no_question_of_the_development_s
     assert find_overlaps(texts, [*real, *(a.text for a in dev)], threshold=NEAR_DUPLICATE) == []
     wordings = {" ".join(split_words(answer.question)) for answer in dev}
     assert [row["question"] for row in rows if " ".join(split_words(row["question"])) in wordings] == []
+
+
+def test_conclusions_told_again_copy_nothing_from_the_study_behind_them(parts: dict[str, Rows], shared: Path) -> None:
+    rows = [row for row in parts[BEYOND] if row["group"] == TOLD_AGAIN]
+    folder = shared / "benchmarks" / "pubmedqa"
+    studies = [study for part in ("train", "test") for study in read_study(folder / f"{part}.jsonl", PUBMEDQA)]
+    assert find_overlaps([r["text"] for r in rows], [s.text for s in studies], threshold=NEAR_DUPLICATE) == []
+    theirs = {run for study in studies for text in (study.question, study.text) for run in runs_of(text)}
+    copied = [row["answer_id"] for row in rows for name in ("question", "text") if runs_of(row[name]) & theirs]
+    assert copied == []

@@ -6,7 +6,6 @@ import json
 import re
 from collections import defaultdict
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -25,11 +24,8 @@ from data.measure.datasheet import (
 )
 from data.measure.repetition import find_overlaps, split_words
 from pipeline.schema import LabelScheme
-from tests.labelled import NEAR_DUPLICATE, read_rows
+from tests.labelled import NEAR_DUPLICATE, Rows, assert_asked_once_or_twice, assert_sound, read_rows, runs_of
 
-Rows = list[dict[str, Any]]
-COPIED = 8
-"""So many words in a row of a real text are copied."""
 SITE = re.compile(
     r"question\s?doctor|icliniq|e-?health\s?forum|health forum|ask our doctors|healthtap|https?:|www\.", re.IGNORECASE
 )
@@ -50,32 +46,16 @@ def answers(rows: Rows) -> dict[str, Rows]:
     return found
 
 
-def runs_of(text: str) -> set[tuple[str, ...]]:
-    words = split_words(text)
-    return {tuple(words[place : place + COPIED]) for place in range(len(words) - COPIED + 1)}
-
-
 def wording(question: str) -> str:
     return " ".join(split_words(question))
 
 
 def test_rows_are_sound(rows: Rows, scheme: LabelScheme) -> None:
-    for row in rows:
-        assert {row["label"], row["first_label"], row["second_label"]} <= set(scheme.names), row["answer_id"]
-        assert row["second_label"] != row["first_label"] or row["label"] == row["first_label"], row["answer_id"]
-        assert isinstance(row["explicit"], bool), row["answer_id"]
-        for name in ("question", "proposition", "text"):
-            assert row[name] == " ".join(row[name].split()), row["answer_id"]
-        assert 1 <= len(row["proposition"].split()) <= 20, row["answer_id"]
-        assert len(row["text"].split()) >= 4, row["answer_id"]
+    assert_sound(rows, scheme.names, min_words=4)
 
 
-def test_one_or_two_questions_are_asked_of_an_answer(answers: dict[str, Rows]) -> None:
-    for name, asked in answers.items():
-        assert [row["answer_id"] for row in asked] == [f"{name}-{n}" for n in (1, 2)][: len(asked)]
-        assert len({row["text"] for row in asked}) == 1, name
-        for field in ("question", "proposition"):
-            assert len({row[field].casefold() for row in asked}) == len(asked), name
+def test_one_or_two_questions_are_asked_of_an_answer(rows: Rows) -> None:
+    assert_asked_once_or_twice(rows)
 
 
 def test_no_answer_names_the_site_of_a_real_one(rows: Rows) -> None:
