@@ -102,7 +102,7 @@ _SCORE_NAMES = {
     "calibration_error": "expected calibration error of sides, 10 bins",
     "log_loss": "log loss, nats",
     "accuracy_at_coverage": "sides right, of all answers' surest 70 %",
-    "side_accuracy_at_coverage": "sides right, of the surest 70 % that oppose or support",
+    "side_accuracy_at_coverage": "the same, of answers that oppose or support",
     "coverage": "share of answers not abstained on",
     "accuracy_when_called": "sides right, of all answers not abstained on",
     "evidence_precision": "quoted sentences that readers marked",

@@ -22,9 +22,9 @@ from data.measure.datasheet import (
     read_table,
     section_of,
 )
-from data.measure.repetition import find_overlaps, split_words
+from data.measure.repetition import find_overlaps
 from pipeline.schema import LabelScheme
-from tests.labelled import NEAR_DUPLICATE, Rows, assert_asked_once_or_twice, assert_sound, read_rows, runs_of
+from tests.labelled import NEAR_DUPLICATE, Rows, assert_asked_once_or_twice, assert_sound, read_rows, runs_of, wording
 
 SITE = re.compile(
     r"question\s?doctor|icliniq|e-?health\s?forum|health forum|ask our doctors|healthtap|https?:|www\.", re.IGNORECASE
@@ -46,12 +46,8 @@ def answers(rows: Rows) -> dict[str, Rows]:
     return found
 
 
-def wording(question: str) -> str:
-    return " ".join(split_words(question))
-
-
 def test_rows_are_sound(rows: Rows, scheme: LabelScheme) -> None:
-    assert_sound(rows, scheme.names, min_words=4)
+    assert_sound(rows, set(scheme.names), min_words=4)
 
 
 def test_one_or_two_questions_are_asked_of_an_answer(rows: Rows) -> None:
