@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from pipeline.batch.store import Store, clear, empty, is_marked, mark, open_store, own_part, remove, sweep
 from pipeline.errors import BadInput, MedstanceError, WrongUsage
@@ -155,41 +155,59 @@ def open_run(
 @contextmanager
 def _locked(path: Path, output: Path) -> Iterator[None]:
     """Hold the folder's lock; the system lets go of it however the run ends."""
-    while True:
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise WrongUsage(f"{path}: cannot be written ({error.strerror})") from error
-        try:
-            lock = (path / _LOCK).open("ab")
-        except FileNotFoundError:
-            # The run that had the folder has just deleted it.
-            continue
-        except OSError as error:
-            raise WrongUsage(f"{path}: cannot be written ({error.strerror})") from error
+    try:
+        while (lock := _take_lock(path, output)) is None:
+            pass
         with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise WrongUsage(f"{output}: another run is making it: wait for its end, or name another -o") from error
-            # Between opening and locking, the run that held it may have ended and deleted its folder.
-            if not (path / _LOCK).exists() or not os.path.samestat(os.fstat(lock.fileno()), (path / _LOCK).stat()):
-                continue
-            try:
-                yield
-            except BaseException:
-                _remove_if_bare(path)
-                raise
-            return
+            yield
+    except BaseException:
+        # Cut off even in the moment in which it is made or locked, nothing of it is left.
+        _remove_if_bare(path)
+        raise
+
+
+def _take_lock(path: Path, output: Path) -> BinaryIO | None:
+    """Make the folder and lock it; None where the run that had it deletes it in that very moment."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WrongUsage(f"{path}: cannot be written ({error.strerror})") from error
+    try:
+        lock = (path / _LOCK).open("ab")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise WrongUsage(f"{path}: cannot be written ({error.strerror})") from error
+    try:
+        _lock(lock, output)
+        # Between opening and locking, the run that held it may have ended and deleted its folder.
+        if (path / _LOCK).exists() and os.path.samestat(os.fstat(lock.fileno()), (path / _LOCK).stat()):
+            return lock
+    except BaseException:
+        # What a traceback keeps open stays locked.
+        lock.close()
+        raise
+    lock.close()
+    return None
+
+
+def _lock(lock: BinaryIO, output: Path) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise WrongUsage(f"{output}: another run is making it: wait for its end, or name another -o") from error
 
 
 def _remove_if_bare(path: Path) -> None:
-    """Remove the folder of a run that was cut off before it had a plan."""
-    if path.is_dir() and {entry.name for entry in os.scandir(path)} <= {_LOCK, _NEW_PLAN}:
-        for name in (_NEW_PLAN, _LOCK):
-            (path / name).unlink(missing_ok=True)
-        with suppress(OSError):
-            path.rmdir()
+    """Remove the folder of a run that was cut off before it had a plan, unless another run has it now."""
+    with suppress(OSError):
+        if (path / _LOCK).exists():
+            with (path / _LOCK).open("rb") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if {entry.name for entry in os.scandir(path)} <= {_LOCK, _NEW_PLAN}:
+                    for name in (_NEW_PLAN, _LOCK):
+                        (path / name).unlink(missing_ok=True)
+        path.rmdir()
 
 
 def _remove_half_made(path: Path) -> None:

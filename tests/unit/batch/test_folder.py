@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import multiprocessing
 import os
+import pkgutil
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -86,6 +88,49 @@ def test_an_interruption_while_the_plan_is_written_leaves_nothing(
     with pytest.raises(KeyboardInterrupt), run(tmp_path / "out"):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("moment", "is_over"),
+    [("pathlib.Path.open", False), ("fcntl.flock", False), ("fcntl.flock", True), ("os.path.samestat", True)],
+    ids=["once it is made", "once its lock is made", "once it is locked", "once the lock is checked"],
+)
+def test_an_interruption_while_the_folder_is_locked_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str, is_over: bool
+) -> None:
+    real, n_calls = pkgutil.resolve_name(moment), 0
+
+    def interrupt_once(*arguments: Any, **named: Any) -> Any:
+        nonlocal n_calls
+        n_calls += 1
+        if n_calls > 1:
+            return real(*arguments, **named)
+        if is_over:
+            real(*arguments, **named)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(moment, interrupt_once)
+    with pytest.raises(KeyboardInterrupt), run(tmp_path / "out"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interruption_leaves_the_folder_of_the_run_that_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = fcntl.flock
+
+    def interrupt_once(*_: Any) -> None:
+        monkeypatch.setattr(fcntl, "flock", real)
+        raise KeyboardInterrupt
+
+    with run(tmp_path / "out"):
+        # As bare as one that was cut off.
+        (tmp_path / "out.run" / "run.json").unlink()
+        monkeypatch.setattr(fcntl, "flock", interrupt_once)
+        with pytest.raises(KeyboardInterrupt), run(tmp_path / "out"):
+            pass
+        assert (tmp_path / "out.run" / "lock").exists()
 
 
 def test_a_run_that_was_cut_off_before_it_had_a_plan_is_begun_anew(tmp_path: Path) -> None:
