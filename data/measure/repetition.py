@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.feature_extraction.text import CountVectorizer
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _SHINGLE = 5
@@ -106,12 +107,21 @@ def find_overlaps(
     >>> find_overlaps(["one two three four five six seven"], ["Zero one two three four five six seven"], threshold=0.5)
     [Overlap(first=0, second=0, share=1.0)]
     """
-    vectoriser = CountVectorizer(analyzer=lambda text: set(_grams(split_words(text), _SHINGLE)), dtype=np.int32)
-    everything = vectoriser.fit_transform([*texts, *others])
-    left, right = everything[: len(texts)], everything[len(texts) :]
-    shared = (left @ right.T).tocoo()
-    sizes = np.minimum(left.sum(axis=1).A1[shared.row], right.sum(axis=1).A1[shared.col])
-    share = shared.data / sizes
+    shingles = [_hash_shingles(text) for text in [*texts, *others]]
+    sizes = np.array([len(hashes) for hashes in shingles])
+    _, columns, n_texts = np.unique(np.concatenate(shingles), return_inverse=True, return_counts=True)
+    rows = np.repeat(np.arange(len(sizes)), sizes)
+    # Most stand in a single text: none is shared by those.
+    is_shared = n_texts[columns] > 1
+    ones = np.ones(int(is_shared.sum()), dtype=np.int32)
+    counts = csr_matrix((ones, (rows[is_shared], columns[is_shared])), shape=(len(sizes), len(n_texts)))
+    shared = csr_matrix(counts[: len(texts)] @ counts[len(texts) :].T).tocoo()
+    share = shared.data / np.minimum(sizes[shared.row], sizes[len(texts) + shared.col])
     found = (share >= threshold) & (shared.data >= min_shingles)
     pairs = zip(shared.row[found].tolist(), shared.col[found].tolist(), share[found].tolist(), strict=True)
     return sorted((Overlap(*pair) for pair in pairs), key=lambda o: (-o.share, o.first, o.second))
+
+
+def _hash_shingles(text: str) -> NDArray[np.int64]:
+    """Return the hashes of a text's distinct word 5-grams: with 64 bits, two of millions are hardly ever alike."""
+    return np.fromiter(map(hash, set(_grams(split_words(text), _SHINGLE))), np.int64)
