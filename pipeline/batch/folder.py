@@ -175,6 +175,7 @@ def _take_lock(path: Path, output: Path) -> BinaryIO | None:
     try:
         lock = (path / _LOCK).open("ab")
     except FileNotFoundError:
+        # The run that had the folder has just deleted it.
         return None
     except OSError as error:
         raise WrongUsage(f"{path}: cannot be written ({error.strerror})") from error

@@ -38,7 +38,7 @@ from data.measure.datasheet import (
 from data.measure.probes import score_views
 from data.measure.repetition import find_overlaps, measure_repetition, split_words
 from pipeline.schema import AnswerRecord, LabelScheme
-from tests.labelled import NEAR_DUPLICATE, read_rows
+from tests.labelled import NEAR_DUPLICATE, read_rows, wording
 
 # How often each kind must occur: as often as in the real answers that were counted for the design.
 LEAST_SHARE = {
@@ -423,10 +423,10 @@ def test_no_question_or_answer_of_the_development_set_is_labelled(
     tables = (COLLECTED, FURTHER, TURNED, *INVENTED)
     ids = {row["text_id"] for table in tables for row in read_table(checkout / "data" / table)}
     labelled = [by_id[text_id] for text_id in sorted(ids)]
-    wordings = {" ".join(split_words(a.question)) for a in dev}
-    assert [a.answer_id for a in labelled if " ".join(split_words(a.question)) in wordings] == []
+    wordings = {wording(a.question) for a in dev}
+    assert [a.answer_id for a in labelled if wording(a.question) in wordings] == []
     asked = [row for table in INVENTED for row in read_table(checkout / "data" / table)]
-    assert [row["answer_id"] for row in asked if " ".join(split_words(row["question"])) in wordings] == []
+    assert [row["answer_id"] for row in asked if wording(row["question"]) in wordings] == []
     assert find_overlaps([a.text for a in labelled], [a.text for a in dev], threshold=0.5) == []
 
 

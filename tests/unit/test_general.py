@@ -19,9 +19,9 @@ from data.measure.datasheet import (
     section_of,
 )
 from data.measure.probes import score_views
-from data.measure.repetition import find_overlaps, measure_repetition, split_words
+from data.measure.repetition import find_overlaps, measure_repetition
 from pipeline.schema import AnswerRecord, LabelScheme
-from tests.labelled import NEAR_DUPLICATE, read_rows
+from tests.labelled import NEAR_DUPLICATE, read_rows, wording
 
 
 @pytest.fixture(scope="module")
@@ -150,8 +150,8 @@ def test_it_has_no_text_of_a_real_answer(main: list[dict[str, Any]], shared: Pat
 
 
 def test_it_has_no_question_of_the_development_set(main: list[dict[str, Any]], shared: Path) -> None:
-    dev = {" ".join(split_words(a.question)) for a in read_part(shared / "corpora" / "dev_labelled.jsonl")}
-    assert [row["question"] for row in main if " ".join(split_words(row["question"])) in dev] == []
+    dev = {wording(a.question) for a in read_part(shared / "corpora" / "dev_labelled.jsonl")}
+    assert [row["question"] for row in main if wording(row["question"]) in dev] == []
 
 
 def test_it_repeats_itself_no_more_than_real_answers_do(main: list[dict[str, Any]], shared: Path) -> None:

@@ -30,7 +30,7 @@ from data.measure.datasheet import (
     render_kinds,
     section_of,
 )
-from data.measure.repetition import find_overlaps, split_words
+from data.measure.repetition import find_overlaps
 from pipeline.schema import AnswerRecord, LabelScheme
 from tests.labelled import NEAR_DUPLICATE, Rows, assert_asked_once_or_twice, assert_sound, read_rows, runs_of, wording
 
@@ -184,12 +184,12 @@ def test_the_datasheet_says_how_many_answers_leave_open_what_is_asked(
 def test_no_question_stands_in_another_part(
     part: str, parts: dict[str, Rows], checkout: Path, written: list[AnswerRecord]
 ) -> None:
-    ours = {" ".join(split_words(row["question"])) for row in parts[part]}
+    ours = {wording(row["question"]) for row in parts[part]}
     assert len(ours) == len({row["question_id"] for row in parts[part]})
-    theirs = {" ".join(split_words(answer.question)) for answer in written}
+    theirs = {wording(answer.question) for answer in written}
     for table in (ASKED, OPEN, TITLES, PAIRS):
-        theirs |= {" ".join(split_words(row["question"])) for row in read_table(checkout / "data" / table)}
-    theirs |= {" ".join(split_words(row["question"])) for name in parts if name != part for row in parts[name]}
+        theirs |= {wording(row["question"]) for row in read_table(checkout / "data" / table)}
+    theirs |= {wording(row["question"]) for name in parts if name != part for row in parts[name]}
     assert ours & theirs == set()
 
 
@@ -213,8 +213,8 @@ def test_they_have_no_text_of_a_real_answer_and_no_question_of_the_development_s
     real = [answer.text for answer in read_part(shared / "corpora" / "medical_qa")]
     dev = read_part(shared / "corpora" / "dev_labelled.jsonl")
     assert find_overlaps(texts, [*real, *(a.text for a in dev)], threshold=NEAR_DUPLICATE) == []
-    wordings = {" ".join(split_words(answer.question)) for answer in dev}
-    assert [row["question"] for row in rows if " ".join(split_words(row["question"])) in wordings] == []
+    wordings = {wording(answer.question) for answer in dev}
+    assert [row["question"] for row in rows if wording(row["question"]) in wordings] == []
 
 
 def test_conclusions_told_again_copy_nothing_from_the_study_behind_them(parts: dict[str, Rows], shared: Path) -> None:
