@@ -1,12 +1,12 @@
-"""Tune an encoder, such as the default model has: two hours on two cores for each run.
+"""Tune an encoder, such as the default model has: some ninety steps a minute on two cores.
 
-``python -m data.encoder --texts FOLDER --base FOLDER -o build/one``
-``python -m data.encoder --texts FOLDER --base FOLDER -o build/two --seed 1``
-``python -m data.encoder --texts FOLDER --base FOLDER --between build/one build/two -o build/encoder``
+``python -m data.encoder --texts FOLDER --base FOLDER --steps 40000 -o build/first``
+``python -m data.encoder --texts FOLDER --from build/first -o build/further``
+``python -m data.encoder --texts FOLDER --from build/first build/further --steps 0 -o build/encoder``
 
-The first two tune the published model, the third starts between them and learns from them too.
-Answers are cut by question: four fifths are tuned on, and what the encoder says of the others is kept, so that a
-model can learn from them how far it can be trusted. See `pipeline.encoder.Tuning`.
+The first tunes a published model, the second goes on from a tuned one, the third takes the mean of their weights.
+A tenth of the questions is held out, and what the encoder says of the answers to them is kept, so that a model can
+learn from them how far it can be trusted: see `pipeline.encoder.Tuning`.
 """
 
 from __future__ import annotations
@@ -15,22 +15,20 @@ import argparse
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import torch
 from threadpoolctl import threadpool_limits
 
-from data.encoder.network import Base, Network, to_encoder
-from data.encoder.pairs import pair_up
-from data.encoder.teaching import average, teach
-from data.encoder.tuning import AGAIN, Example, Settings, tune
+from data.encoder.examples import Example
+from data.encoder.holding_out import hold_out
+from data.encoder.network import Network, average, to_encoder
+from data.encoder.tuning import Settings, tune
 from data.measure.datasheet import field_of, is_asked, read_part
-from data.parts import PARTS
+from data.parts import PARTS, Part
 from pipeline.encoder import (
     Encoder,
     Tuning,
@@ -45,98 +43,88 @@ from pipeline.encoder import (
     texts_to_read,
 )
 from pipeline.estimator import Bools, Floats, Ints
-from pipeline.evaluate import group_questions, split_answers
 from pipeline.lexicon import default_lexicon_text, parse_lexicon
 from pipeline.manifest import ENCODER_TUNING, hash_answer
 from pipeline.preprocess import AnswerParser, ParsedBatch, parse_answers
-from pipeline.schema import AnswerRecord, read_gold_evidence
+from pipeline.schema import AnswerRecord, LabelScheme, read_gold_evidence
 from pipeline.workflow.scheme import default_scheme
 
-N_PARTS = 5
-"""One of so many parts of the questions is held out."""
+LEAST_NEUTRAL = 0.5
+"""What share of the neutral answers a round sees at least, where they are rough: there are few."""
 
-N_PAIRS, PAIR_WEIGHT = 3, 0.7
-"""How many pairs without a label are made for each answer at most, and how much one counts."""
-
-NETWORK = "network.pt"
-"""Where a tuned network's weights are kept, for another to start from."""
+BASE_RATE, BASE_HEAD_RATE = 2e-4, 1e-3
+"""Learning rates that suit a published model; a tuned one keeps more of what it knows at those of `Settings`."""
 
 
 def main() -> None:
     """Tune and save."""
-    parser = argparse.ArgumentParser(prog="python -m data.encoder", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m data.encoder", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument(
         "--texts", required=True, help="folder of the real answers that the tables of data/labels are on"
     )
-    parser.add_argument("--base", required=True, type=Path, help="folder of the published model: a BERT of English")
-    parser.add_argument(
-        "--between", nargs="+", default=[], type=Path, metavar="FOLDER", help="earlier tunings to start and learn from"
+    start = parser.add_mutually_exclusive_group(required=True)
+    start.add_argument("--base", type=Path, metavar="FOLDER", help="start from a published model: a BERT of English")
+    start.add_argument(
+        "--from", nargs="+", dest="earlier", type=Path, metavar="FOLDER", help="start from the mean of tuned encoders"
     )
-    parser.add_argument(
-        "--seed", default=0, type=int, help="of the order of the answers, what is dropped out and which pairs are made"
-    )
+    parser.add_argument("--steps", type=int, default=Settings.n_steps, help="of 16 answers each; 0 to tune no further")
+    parser.add_argument("--rate", type=float, help="highest learning rate")
+    parser.add_argument("--seed", type=int, default=0, help="of the order of the answers and how they are varied")
     parser.add_argument("-o", "--output", required=True, type=Path, help="where the encoder goes")
     options = parser.parse_args()
-    root = Path(__file__).parents[1]
-    answers, weights = [], []
-    for part in PARTS:
-        read = read_part(root / part.path, options.texts if part.path.endswith(".csv") else None)
-        answers += read
-        weights += [part.in_encoder] * len(read)
-    options.output.mkdir(parents=True, exist_ok=True)
-    settings = replace(AGAIN if options.between else Settings(), seed=options.seed)
-    tune_all(answers, weights, Base.read(options.base), options.between, options.output, settings)
-
-
-def tune_all(
-    answers: Sequence[AnswerRecord],
-    weights: Sequence[float],
-    base: Base,
-    between: Sequence[Path],
-    folder: Path,
-    settings: Settings,
-) -> None:
-    """Tune on all parts but one and read that; write the three files of an encoder, and its network."""
+    settings = Settings(n_steps=options.steps, seed=options.seed)
+    if options.base:
+        settings = replace(settings, rate=BASE_RATE, head_rate=BASE_HEAD_RATE)
+    if options.rate:
+        settings = replace(settings, rate=options.rate, head_rate=options.rate * settings.head_rate / settings.rate)
     scheme = default_scheme()
-    labels = scheme.names
+    if options.base:
+        network, earlier = Network.published(options.base, scheme.names), []
+    else:
+        network = average([Network.tuned(load_encoder(folder)) for folder in options.earlier])
+        earlier = [load_tuning(folder, len(scheme.names)) for folder in options.earlier]
+    root = Path(__file__).parents[1]
+    parts = {part: read_part(root / part.path, options.texts if part.path.endswith(".csv") else None) for part in PARTS}
+    options.output.mkdir(parents=True, exist_ok=True)
+    tune_and_save(network, scheme, parts, earlier, settings, options.output)
+
+
+def tune_and_save(
+    network: Network,
+    scheme: LabelScheme,
+    parts: dict[Part, list[AnswerRecord]],
+    earlier: Sequence[Tuning],
+    settings: Settings,
+    folder: Path,
+) -> None:
+    """Tune on what is not held out and read what is; write the three files of an encoder."""
+    answers = [answer for answers in parts.values() for answer in answers]
+    part_of = [part for part, answers in parts.items() for _ in answers]
+    is_held_out = hold_out(answers, earlier)
+    tuned = np.flatnonzero(~is_held_out)
+    sys.stderr.write(f"{len(tuned)} answers to tune on, {is_held_out.sum()} held out\n")
     parser = AnswerParser(parse_lexicon(default_lexicon_text(), "cues.toml"))
-    batches = list(parse_answers(parser, answers))
-    gold = np.array([field_of(answer, "label") for answer in answers])
-    questions = np.array(group_questions([a.question_id for a in answers], [a.question for a in answers]))
-    train, test = split_answers(gold, questions, N_PARTS)[0][0]
-    sys.stderr.write(f"{len(train)} answers to tune on, {len(test)} held out\n")
-    built = _build_examples(batches, weights, base, labels)
-    examples = [built[row] for row in train]
-    network = Network(base, len(labels))
-    if between:
-        held_out = {hash_answer(answers[row]) for row in test}
-        earlier = [_load_earlier(path, base, labels, held_out) for path in between]
-        average(earlier, network)
-        pairs = list(pair_up([answers[row] for row in train], N_PAIRS, settings.seed))
-        unlabelled = _build_examples(parse_answers(parser, pairs), [PAIR_WEIGHT] * len(pairs), base, labels)
-        examples = [*teach(earlier, examples, settings.taught_share), *teach(earlier, unlabelled, 1.0)]
-    tune(network, scheme, examples, settings)
-    torch.save(network.state_dict(), folder / NETWORK)
-    for name, content in dump_encoder(to_encoder(network, base, labels)).items():
+    if settings.n_steps:
+        batches = parse_answers(parser, [answers[row] for row in tuned])
+        examples = build_examples(batches, [part_of[row] for row in tuned], network.pieces, scheme.names)
+        tune(network, scheme, examples, settings)
+    for name, content in dump_encoder(to_encoder(network)).items():
         (folder / name).write_bytes(content)
     # Read as users will: by the matrices that were rounded when saved.
-    readings = _read_some(load_encoder(folder), batches, test)
-    tuning = Tuning(frozenset(hash_answer(answers[row]) for row in train), readings)
-    (folder / ENCODER_TUNING).write_bytes(dump_tuning(tuning, len(labels)))
+    held_out = [answers[row] for row in np.flatnonzero(is_held_out)]
+    readings = read_answers(load_encoder(folder), list(parse_answers(parser, held_out)))
+    tuned_on = frozenset(hash_answer(answers[row]) for row in tuned)
+    tuning = Tuning(tuned_on.union(*(one.tuned_on for one in earlier)), readings)
+    (folder / ENCODER_TUNING).write_bytes(dump_tuning(tuning, len(scheme.names)))
 
 
-def _load_earlier(folder: Path, base: Base, labels: Sequence[str], held_out: AbstractSet[str]) -> Network:
-    if held_out & load_tuning(folder, len(labels)).tuned_on:
-        raise SystemExit(f"{folder} was tuned on answers that are held out of this data: tune it again")
-    network = Network(base, len(labels))
-    network.load_state_dict(torch.load(folder / NETWORK, weights_only=True))
-    return network
-
-
-def _build_examples(
-    batches: Iterable[ParsedBatch], weights: Sequence[float], base: Base, labels: Sequence[str]
+def build_examples(
+    batches: Iterable[ParsedBatch], part_of: Sequence[Part], pieces: Sequence[str], labels: Sequence[str]
 ) -> list[Example]:
-    pieces = WordPieces(base.pieces)
+    """Cut labelled answers into pieces of words."""
+    cutter = WordPieces(tuple(pieces))
     examples: list[Example] = []
     for batch in batches:
         answers = [answer for answer in batch.answers if isinstance(answer, AnswerRecord)]
@@ -144,40 +132,45 @@ def _build_examples(
         for row, answer in enumerate(answers):
             begin, end = batch.sentence_borders[row : row + 2]
             sentences = batch.sentence_ranges[begin:end, 0], marked[begin:end]
-            label = (answer.model_extra or {}).get("label")
-            judged = [float(name == label) for name in labels], weights[len(examples)]
+            part, label = part_of[len(examples)], field_of(answer, "label")
+            is_rare = label == "neutral" and part.is_rough
+            blank = Example(
+                numbers=(),
+                first=0,
+                is_evidence=(),
+                target=[float(name == label) for name in labels],
+                weight=part.in_encoder,
+                share=max(part.in_round, LEAST_NEUTRAL) if is_rare else part.in_round,
+                is_rough=part.is_rough,
+            )
             proposition, question, text = texts_to_read(batch, row)
-            bare = _cut_example(pieces, (None, question, text), sentences, judged) if is_asked(answer) else None
-            examples.append(replace(_cut_example(pieces, (proposition, question, text), sentences, judged), bare=bare))
+            bare = _cut(cutter, (None, question, text), sentences, blank) if is_asked(answer) else None
+            examples.append(replace(_cut(cutter, (proposition, question, text), sentences, blank), bare=bare))
     return examples
 
 
-def _cut_example(
-    pieces: WordPieces,
-    read: tuple[str | None, str, str],
-    sentences: tuple[Ints, Bools],
-    judged: tuple[Sequence[float], float],
+def _cut(
+    cutter: WordPieces, read: tuple[str | None, str, str], sentences: tuple[Ints, Bools], blank: Example
 ) -> Example:
-    """Cut what is read, with where its sentences start and which are marked, and its target and weight."""
-    numbers, first, starts = cut_answer(pieces, *read)
+    """Cut what is read, with where its sentences start and which of them are marked."""
+    numbers, first, starts = cut_answer(cutter, *read)
     sentence_starts, is_marked = sentences
     sentence_of = np.searchsorted(sentence_starts, starts, side="right") - 1
-    return Example(numbers, first, is_marked[sentence_of].tolist(), *judged)
+    return replace(blank, numbers=numbers, first=first, is_evidence=is_marked[sentence_of].tolist())
 
 
-def _read_some(encoder: Encoder, batches: Sequence[ParsedBatch], rows: Ints) -> dict[int, Floats]:
-    """Read some answers of the data, by their places in it."""
-    is_wanted = np.zeros(sum(len(batch.answers) for batch in batches), dtype=bool)
-    is_wanted[rows] = True
-    starts = np.cumsum([0, *(len(batch.answers) for batch in batches)])
-    wanted = [np.flatnonzero(is_wanted[start:end]).tolist() for start, end in pairwise(starts)]
+def read_answers(encoder: Encoder, batches: Sequence[ParsedBatch]) -> dict[int, Floats]:
+    """Read answers: what each sentence adds for each label, by `pipeline.encoder.hash_asked`."""
     # Each thread calculates by itself: NumPy lets others run meanwhile.
     with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count()) as pool:
-        read = list(pool.map(lambda batch, chosen: read_batch(encoder, batch, chosen), batches, wanted))
+        read = list(pool.map(lambda batch: read_batch(encoder, batch), batches))
     found: dict[int, Floats] = {}
-    for batch, chosen, readings in zip(batches, wanted, read, strict=True):
+    for batch, readings in zip(batches, read, strict=True):
         borders = batch.sentence_borders
-        found |= {hash_asked(batch.answers[row]): readings[borders[row] : borders[row + 1]] for row in chosen}
+        found |= {
+            hash_asked(answer): readings[begin:end]
+            for answer, (begin, end) in zip(batch.answers, pairwise(borders), strict=True)
+        }
     return found
 
 

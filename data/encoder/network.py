@@ -1,45 +1,28 @@
-"""The encoder as PyTorch has it: loaded from a published model, tuned, and turned into NumPy's."""
+"""The encoder as PyTorch has it: from a published model or from a tuned encoder, and turned into NumPy's."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from transformers import BertModel
+from transformers import BertConfig, BertModel
 
-from pipeline.encoder import Encoder, Layer, Norm, Quantised, WordPieces
+from pipeline.encoder import Encoder, Layer, Norm, Quantised
 
 DROPOUT = 0.1
 
-
-@dataclass(frozen=True)
-class Base:
-    """A published model of English that tuning starts from.
-
-    Attributes
-    ----------
-    folder
-        With `config.json` and `model.safetensors` of a BERT, as transformers saves them, and `vocab.txt`.
-    pieces
-        The vocabulary that is kept.
-    rows
-        Their places in the published one.
-    """
-
-    folder: Path
-    pieces: tuple[str, ...]
-    rows: NDArray[np.int64]
-
-    @classmethod
-    def read(cls, folder: Path) -> Base:
-        """Read the vocabulary; pieces that are not ASCII, and those that stand for nothing, are left out."""
-        lines = (folder / "vocab.txt").read_text(encoding="utf-8").splitlines()
-        kept = [(row, piece) for row, piece in enumerate(lines) if piece.isascii() and not piece.startswith("[unused")]
-        return cls(folder, tuple(piece for _, piece in kept), np.array([row for row, _ in kept]))
+# The formula of the activation that NumPy can calculate; to drop shares of attention at random would take a sixth of
+# the time, and another attention a tenth.
+_CALCULATED: dict[str, Any] = {
+    "attn_implementation": "eager",
+    "hidden_act": "gelu_pytorch_tanh",
+    "attention_probs_dropout_prob": 0.0,
+}
 
 
 class Network(nn.Module):
@@ -50,33 +33,57 @@ class Network(nn.Module):
 
     Attributes
     ----------
-    mask, borders
-        The number of the piece that stands for a hidden one, and those of the pieces that are never hidden.
+    pieces
+        Its vocabulary.
+    labels
+        What it tells.
     """
 
-    def __init__(self, base: Base, n_labels: int) -> None:
+    def __init__(self, bert: nn.Module, pieces: tuple[str, ...], labels: tuple[str, ...]) -> None:
         super().__init__()
-        # The formula of the activation that NumPy can calculate; to drop shares of attention at random would take a
-        # sixth of the time, and another attention a tenth.
-        self.bert = BertModel.from_pretrained(
-            base.folder,
-            add_pooling_layer=False,
-            attn_implementation="eager",
-            hidden_act="gelu_pytorch_tanh",
-            attention_probs_dropout_prob=0.0,
-        )
-        words = self.bert.embeddings.word_embeddings
-        words.weight = nn.Parameter(words.weight.data[torch.from_numpy(base.rows)], requires_grad=False)
-        pieces = WordPieces(base.pieces)
-        self.mask = base.pieces.index("[MASK]")
-        self.borders = {pieces.start, pieces.separator}
-        width = self.bert.config.hidden_size
+        self.pieces, self.labels = pieces, labels
+        self.bert = bert
+        self.bert.embeddings.word_embeddings.weight.requires_grad = False
+        width = bert.config.hidden_size
         self.drop = nn.Dropout(DROPOUT)
         # Networks whose new weights start alike can be averaged, whatever else their seeds decide.
         torch.manual_seed(0)
-        self.reading = nn.Linear(width, n_labels)
+        self.reading = nn.Linear(width, len(labels))
         self.attention = nn.Linear(width, 1, bias=False)
         nn.init.zeros_(self.attention.weight)
+
+    @classmethod
+    def published(cls, folder: Path, labels: tuple[str, ...]) -> Network:
+        """Load a published BERT of English: `config.json`, `model.safetensors` and `vocab.txt`.
+
+        Pieces that are not ASCII, and those that stand for nothing, are left out.
+        """
+        lines = (folder / "vocab.txt").read_text(encoding="utf-8").splitlines()
+        kept = [(row, piece) for row, piece in enumerate(lines) if piece.isascii() and not piece.startswith("[unused")]
+        bert = BertModel.from_pretrained(folder, add_pooling_layer=False, **_CALCULATED)
+        words = bert.embeddings.word_embeddings
+        words.weight = nn.Parameter(words.weight.data[torch.tensor([row for row, _ in kept])])
+        return cls(bert, tuple(piece for _, piece in kept), labels)
+
+    @classmethod
+    def tuned(cls, encoder: Encoder) -> Network:
+        """Go on from a tuned encoder, its matrices as they were rounded when saved."""
+        config = BertConfig(
+            vocab_size=len(encoder.pieces),
+            hidden_size=len(encoder.attention),
+            num_hidden_layers=len(encoder.layers),
+            num_attention_heads=encoder.n_heads,
+            intermediate_size=len(encoder.layers[0].widens_bias),
+            max_position_embeddings=len(encoder.positions),
+            **_CALCULATED,
+        )
+        network = cls(BertModel(config, add_pooling_layer=False), encoder.pieces, encoder.labels)
+        with torch.no_grad():
+            network.bert.embeddings.word_embeddings.weight.copy_(torch.from_numpy(encoder.words.to_singles().T))
+            network.reading.bias.zero_()
+            for weights, array in _pair_up(network, encoder):
+                weights.copy_(torch.from_numpy(np.ascontiguousarray(array)))
+        return network
 
     def forward(self, numbers: Tensor, segments: Tensor, is_piece: Tensor, is_answer: Tensor) -> tuple[Tensor, Tensor]:
         """Return the logits of the labels, and what share each piece has in them.
@@ -94,7 +101,20 @@ class Network(nn.Module):
         return (shares[..., None] * self.reading(views).float()).sum(dim=1), shares
 
 
-def to_encoder(network: Network, base: Base, labels: tuple[str, ...]) -> Encoder:
+def average(networks: Sequence[Network]) -> Network:
+    """Give the first network the mean of the weights of all: Wortsman et al. 2022, arXiv:2203.05482."""
+    first = networks[0]
+    states = [network.state_dict() for network in networks]
+    first.load_state_dict(
+        {
+            name: torch.stack([state[name] for state in states]).mean(dim=0) if weights.is_floating_point() else weights
+            for name, weights in states[0].items()
+        }
+    )
+    return first
+
+
+def to_encoder(network: Network) -> Encoder:
     """Turn a tuned network into the one that NumPy calculates; the matrices are rounded to bytes when saved.
 
     The intercepts of the labels are left out: the regression that weighs readings has its own.
@@ -102,14 +122,14 @@ def to_encoder(network: Network, base: Base, labels: tuple[str, ...]) -> Encoder
     bert, config = network.bert, network.bert.config
     embeddings = bert.embeddings
     return Encoder(
-        pieces=base.pieces,
+        pieces=network.pieces,
         words=Quantised.of(_array(embeddings.word_embeddings.weight).T),
         positions=_array(embeddings.position_embeddings.weight),
         segments=_array(embeddings.token_type_embeddings.weight),
         norm=_norm(embeddings.LayerNorm),
         layers=tuple(_layer(layer) for layer in bert.encoder.layer),
         n_heads=config.num_attention_heads,
-        labels=labels,
+        labels=network.labels,
         attention=_array(network.attention.weight[0]),
         reading=_array(network.reading.weight.T),
     )
@@ -138,3 +158,33 @@ def _norm(norm: nn.LayerNorm) -> Norm:
 
 def _array(weights: Tensor) -> NDArray[np.float32]:
     return np.ascontiguousarray(weights.detach().float().numpy())
+
+
+def _pair_up(network: Network, encoder: Encoder) -> Iterator[tuple[Tensor, NDArray[np.float32]]]:
+    """Pair the weights of a network, save the vectors of words, with what an encoder has for them."""
+    embeddings = network.bert.embeddings
+    yield embeddings.position_embeddings.weight, encoder.positions
+    yield embeddings.token_type_embeddings.weight, encoder.segments
+    yield from _pair_norms(embeddings.LayerNorm, encoder.norm)
+    yield network.attention.weight, encoder.attention[np.newaxis]
+    yield network.reading.weight, encoder.reading.T
+    for layer, tuned in zip(network.bert.encoder.layer, encoder.layers, strict=True):
+        attention = layer.attention
+        asked = (attention.self.query, attention.self.key, attention.self.value)
+        parts = zip(np.split(tuned.asks, 3, axis=1), np.split(tuned.asks_bias, 3), strict=True)
+        matrices = [
+            *((linear, *part) for linear, part in zip(asked, parts, strict=True)),
+            (attention.output.dense, tuned.mixes, tuned.mixes_bias),
+            (layer.intermediate.dense, tuned.widens, tuned.widens_bias),
+            (layer.output.dense, tuned.narrows, tuned.narrows_bias),
+        ]
+        for linear, weights, bias in matrices:
+            yield linear.weight, weights.T
+            yield linear.bias, bias
+        yield from _pair_norms(attention.output.LayerNorm, tuned.mixed_norm)
+        yield from _pair_norms(layer.output.LayerNorm, tuned.norm)
+
+
+def _pair_norms(norm: nn.LayerNorm, tuned: Norm) -> Iterator[tuple[Tensor, NDArray[np.float32]]]:
+    yield norm.weight, tuned.gain
+    yield norm.bias, tuned.bias
