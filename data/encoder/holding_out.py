@@ -53,7 +53,7 @@ def hold_out(answers: Sequence[AnswerRecord], earlier: Sequence[Tuning]) -> Bool
     known = dict.fromkeys(groups[was_held_out].tolist(), True)
     known |= dict.fromkeys(groups[was_tuned_on].tolist(), False)
     follows = np.array([known[group] if group in known else _draw(group) for group in groups.tolist()], dtype=bool)
-    is_held_out: Bools = was_held_out | (follows & ~was_tuned_on)
+    is_held_out: Bools = was_held_out | follows
     return is_held_out
 
 

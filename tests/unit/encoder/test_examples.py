@@ -84,6 +84,23 @@ def test_an_answer_in_good_order_loses_only_punctuation_and_is_greeted_and_close
 
 
 @given(example=examples(), chance=seeds)
+def test_a_rough_answer_is_not_roughened_and_one_in_good_order_not_shortened(
+    example: Example, chance: random.Random
+) -> None:
+    usual = replace(PLAIN, shortened_share=0.0 if example.is_rough else 1.0, dropped_share=1.0)
+    other = replace(usual, rough_share=1.0 if example.is_rough else 0.0)
+    assert other.vary(example, chance).numbers == example.numbers
+
+
+@given(n_before=st.integers(1, N_PIECES), chance=seeds)
+def test_an_answer_grows_no_longer_than_is_read(n_before: int, chance: random.Random) -> None:
+    word = VOCABULARY.index("safe")
+    example = Example([START, SEPARATOR, *[word] * n_before, SEPARATOR], 2, [False] * n_before, [1.0], is_rough=False)
+    shown = replace(PLAIN, rough_share=1.0, greeted_share=1.0, closed_share=1.0).vary(example, chance)
+    assert n_before <= len(answer_of(shown)) <= N_PIECES
+
+
+@given(example=examples(), chance=seeds)
 def test_pieces_are_hidden_but_never_borders(example: Example, chance: random.Random) -> None:
     shown = replace(PLAIN, masked_shares=(1.0,)).vary(example, chance)
     hidden = [number if number in VARIATION.borders else VARIATION.mask for number in example.numbers]
