@@ -8,28 +8,33 @@ from collections.abc import Sequence
 import numpy as np
 
 from pipeline.encoder import Tuning, hash_asked
+from pipeline.errors import BadInput
 from pipeline.estimator import Bools
 from pipeline.evaluate import group_questions
 from pipeline.manifest import hash_answer
 from pipeline.schema import AnswerRecord
 
-N_PARTS = 10
+ONE_IN = 10
 """One of so many groups of questions that no earlier tuning knows is held out."""
+
+LEAST_WORDS = 6
+"""A shorter text, such as "No." or "See your doctor.", says nothing of where it comes from."""
 
 
 def hold_out(answers: Sequence[AnswerRecord], earlier: Sequence[Tuning]) -> Bools:
     """Choose the labelled answers that an encoder is not tuned on.
 
-    Answers that share an id or the wording of their question, or their text, are of one group.
-    A new answer goes with its group: it is tuned on where one of the group was, else held out where one of it was; of
-    the groups that are all new, one in ten is held out, by a hash of its first id.
+    Answers that share an id or the wording of their question, or a text of six words or more, are of one group.
+    A group is held out as a whole or not at all: as in the earlier tunings, and of the groups that are all new one in
+    ten, by a hash of its first id.
 
     Parameters
     ----------
     answers
         All of them.
     earlier
-        What the encoders that tuning starts from were tuned on, and what they held out.
+        What the encoders that tuning starts from were tuned on, and what they held out; what they held out and is not
+        among the answers counts for nothing.
 
     Returns
     -------
@@ -38,24 +43,32 @@ def hold_out(answers: Sequence[AnswerRecord], earlier: Sequence[Tuning]) -> Bool
 
     Raises
     ------
-    ValueError
-        When an answer that one of the encoders held out is one that another was tuned on.
+    BadInput
+        When an answer that was held out is of one group with an answer that was tuned on.
     """
     tuned_on = frozenset[str]().union(*(tuning.tuned_on for tuning in earlier))
     held_out = frozenset[int]().union(*(tuning.held_out for tuning in earlier))
-    was_tuned_on = np.array([hash_answer(answer) in tuned_on for answer in answers], dtype=bool)
-    was_held_out = np.array([hash_asked(answer) in held_out for answer in answers], dtype=bool)
-    for answer, is_torn in zip(answers, was_tuned_on & was_held_out, strict=True):
-        if is_torn:
-            raise ValueError(f"{answer.answer_id} was held out of one tuning, and another learnt from its text")
+    groups = group_answers(answers)
+    were_tuned_on, were_held_out = set(), set()
+    for answer, group in zip(answers, groups, strict=True):
+        if hash_answer(answer) in tuned_on:
+            were_tuned_on.add(group)
+        if hash_asked(answer) in held_out:
+            were_held_out.add(group)
+    torn = were_tuned_on & were_held_out
+    if torn:
+        reason = "some answers of its group were tuned on, and others held out: start from one encoder"
+        raise BadInput(min(torn), reason)
+    known = were_tuned_on | were_held_out
+    return np.array([group in were_held_out if group in known else _draw(group) for group in groups], dtype=bool)
+
+
+def group_answers(answers: Sequence[AnswerRecord]) -> list[str]:
+    """Group answers by question and by text: per answer, the first id of its group."""
     questions = group_questions([a.question_id for a in answers], [a.question for a in answers])
-    groups = np.array(group_questions(questions, [a.text for a in answers]))
-    known = dict.fromkeys(groups[was_held_out].tolist(), True)
-    known |= dict.fromkeys(groups[was_tuned_on].tolist(), False)
-    follows = np.array([known[group] if group in known else _draw(group) for group in groups.tolist()], dtype=bool)
-    is_held_out: Bools = was_held_out | follows
-    return is_held_out
+    texts = [a.text if len(a.text.split()) >= LEAST_WORDS else a.answer_id for a in answers]
+    return group_questions(questions, texts)
 
 
 def _draw(group: str) -> bool:
-    return int.from_bytes(hashlib.sha256(group.encode()).digest()[:8], "big") % N_PARTS == 0
+    return int.from_bytes(hashlib.sha256(group.encode()).digest()[:8], "big") % ONE_IN == 0

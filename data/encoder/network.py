@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from transformers import BertConfig, BertModel
 
 from pipeline.encoder import Encoder, Layer, Norm, Quantised
+from pipeline.encoder.files import LEAST_POSITIONS
+from pipeline.errors import BadInput, WrongUsage
 
 DROPOUT = 0.1
 
@@ -54,20 +56,32 @@ class Network(nn.Module):
 
     @classmethod
     def published(cls, folder: Path, labels: tuple[str, ...]) -> Network:
-        """Load a published BERT of English: `config.json`, `model.safetensors` and `vocab.txt`.
+        """Load a published BERT of uncased English: `config.json`, `model.safetensors` and `vocab.txt`.
 
         Pieces that are not ASCII, and those that stand for nothing, are left out.
+
+        Raises
+        ------
+        BadInput
+            When the vocabulary and the vectors are not as many, or too few pieces can be read at once.
         """
-        lines = (folder / "vocab.txt").read_text(encoding="utf-8").splitlines()
+        lines = (folder / "vocab.txt").read_text(encoding="utf-8").rstrip("\n").split("\n")
         kept = [(row, piece) for row, piece in enumerate(lines) if piece.isascii() and not piece.startswith("[unused")]
         bert = BertModel.from_pretrained(folder, add_pooling_layer=False, **_CALCULATED)
-        words = bert.embeddings.word_embeddings
+        words, config = bert.embeddings.word_embeddings, bert.config
+        if config.vocab_size != len(lines):
+            raise BadInput(str(folder), f"vocab.txt has {len(lines)} pieces for {config.vocab_size} vectors")
+        if config.max_position_embeddings < LEAST_POSITIONS:
+            raise BadInput(str(folder), f"it reads {config.max_position_embeddings} pieces, not {LEAST_POSITIONS}")
         words.weight = nn.Parameter(words.weight.data[torch.tensor([row for row, _ in kept])])
         return cls(bert, tuple(piece for _, piece in kept), labels)
 
     @classmethod
     def tuned(cls, encoder: Encoder) -> Network:
-        """Go on from a tuned encoder, its matrices as they were rounded when saved."""
+        """Go on from a tuned encoder, its matrices as they were rounded when saved.
+
+        The intercepts of the labels, which no encoder keeps, start at nothing.
+        """
         config = BertConfig(
             vocab_size=len(encoder.pieces),
             hidden_size=len(encoder.attention),
@@ -102,9 +116,17 @@ class Network(nn.Module):
 
 
 def average(networks: Sequence[Network]) -> Network:
-    """Give the first network the mean of the weights of all: Wortsman et al. 2022, arXiv:2203.05482."""
+    """Give the first network the mean of the weights of all: Wortsman et al. 2022, arXiv:2203.05482.
+
+    Raises
+    ------
+    WrongUsage
+        When they differ in vocabulary, labels or shape.
+    """
     first = networks[0]
     states = [network.state_dict() for network in networks]
+    if len({_shape_of(network) for network in networks}) > 1:
+        raise WrongUsage("encoders with other vocabularies, labels or layers have no mean: name those of one lineage")
     first.load_state_dict(
         {
             name: torch.stack([state[name] for state in states]).mean(dim=0) if weights.is_floating_point() else weights
@@ -112,6 +134,11 @@ def average(networks: Sequence[Network]) -> Network:
         }
     )
     return first
+
+
+def _shape_of(network: Network) -> tuple[object, ...]:
+    shapes = tuple((name, tuple(weights.shape)) for name, weights in network.state_dict().items())
+    return network.pieces, network.labels, network.bert.config.num_attention_heads, shapes
 
 
 def to_encoder(network: Network) -> Encoder:

@@ -12,8 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from data.encoder.examples import Example, Variation, draw_round
+from data.encoder.examples import Example
 from data.encoder.network import Network
+from data.encoder.variation import Variation, draw_round
 from pipeline.encoder.network import ANSWER_PIECES
 from pipeline.schema import LabelScheme
 
@@ -24,29 +25,31 @@ class Settings:
 
     Attributes
     ----------
-    n_steps, batch_size
-        How often the weights are changed, and by how many answers each time.
+    n_steps
+        How often the weights are changed.
     rate, head_rate
-        Highest learning rate of the published weights and of the new ones. It rises for 4 % of the steps, stays there
-        until 45 % and then falls evenly to nearly nothing.
+        Highest learning rate of the transformer and of what reads its views. It rises for 4 % of the steps, stays
+        there until 45 % and then falls evenly to a fiftieth.
+    seed
+        Of the order of the answers, how they are varied and what is dropped out.
+    batch_size
+        By how many answers the weights are changed each time.
     smoothing
         Share of a label's mass that is spread over all.
     evidence_weight
         How far it counts that the words weighed most are those of the marked evidence.
     side_weight
         How far the side of the label counts beside the label itself.
-    seed
-        Of the order of the answers, how they are varied and what is dropped out.
     """
 
-    n_steps: int = 4000
+    n_steps: int
+    rate: float
+    head_rate: float
+    seed: int = 0
     batch_size: int = 16
-    rate: float = 6e-5
-    head_rate: float = 6e-5
     smoothing: float = 0.05
     evidence_weight: float = 0.2
     side_weight: float = 1.0
-    seed: int = 0
 
 
 def tune(network: Network, scheme: LabelScheme, examples: Sequence[Example], settings: Settings) -> None:
@@ -54,10 +57,10 @@ def tune(network: Network, scheme: LabelScheme, examples: Sequence[Example], set
     side_of = [label.side or label.name for label in scheme.labels]
     sides = torch.tensor([[float(side == of) for side in sorted(set(side_of))] for of in side_of])
     torch.manual_seed(settings.seed)
-    published = [p for name, p in network.named_parameters() if name.startswith("bert.") and p.requires_grad]
-    new = [p for name, p in network.named_parameters() if not name.startswith("bert.")]
+    body = [p for name, p in network.named_parameters() if name.startswith("bert.") and p.requires_grad]
+    head = [p for name, p in network.named_parameters() if not name.startswith("bert.")]
     optimizer = torch.optim.AdamW(
-        [{"params": published, "lr": settings.rate}, {"params": new, "lr": settings.head_rate}],
+        [{"params": body, "lr": settings.rate}, {"params": head, "lr": settings.head_rate}],
         weight_decay=0.01,
         fused=True,
     )
@@ -67,7 +70,9 @@ def tune(network: Network, scheme: LabelScheme, examples: Sequence[Example], set
     network.train()
     for step, batch in zip(range(1, settings.n_steps + 1), _draw(network, examples, settings), strict=False):
         optimizer.zero_grad()
-        loss = _measure_loss(network, batch, sides, settings) / mean_weight
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            logits, shares = network(*batch.inputs)
+        loss = measure_loss(logits, shares, batch, sides, settings) / mean_weight
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
@@ -98,7 +103,7 @@ class Batch:
 
     inputs: tuple[Tensor, Tensor, Tensor, Tensor]
     is_evidence: Tensor
-    targets: Tensor
+    labels: Tensor
     weights: Tensor
 
     @classmethod
@@ -117,19 +122,39 @@ class Batch:
             is_piece[row, :n] = 1
             is_answer[row, first : n - 1] = True
             is_evidence[row, first : n - 1] = torch.tensor(example.is_evidence, dtype=torch.bool)
-        targets = torch.tensor([example.target for example in examples])
+        labels = torch.tensor([example.label for example in examples])
         weights = torch.tensor([example.weight for example in examples])
-        return cls((numbers, segments, is_piece, is_answer), is_evidence, targets, weights)
+        return cls((numbers, segments, is_piece, is_answer), is_evidence, labels, weights)
 
 
-def _measure_loss(network: Network, batch: Batch, sides: Tensor, settings: Settings) -> Tensor:
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        logits, shares = network(*batch.inputs)
+def measure_loss(logits: Tensor, shares: Tensor, batch: Batch, sides: Tensor, settings: Settings) -> Tensor:
+    """Measure how far what a network says is from the labels of a batch.
+
+    Parameters
+    ----------
+    logits, shares
+        What it says for each label, shape (n_answers, n_labels), and what share each piece has in it, shape
+        (n_answers, n_pieces).
+    batch
+        The answers.
+    sides
+        Which labels are of which side, shape (n_labels, n_sides).
+    settings
+        What counts how far.
+
+    Returns
+    -------
+    Tensor
+        The mean over the answers, by their weights, of the cross-entropy with the smoothed label, that of the side,
+        and, where evidence is marked, the negative logarithm of its share.
+    """
+    n_labels = logits.shape[1]
+    is_label = nn.functional.one_hot(batch.labels, n_labels).float()
     stances = torch.log_softmax(logits, dim=1)
-    smoothed = (1 - settings.smoothing) * batch.targets + settings.smoothing / logits.shape[1]
+    smoothed = (1 - settings.smoothing) * is_label + settings.smoothing / n_labels
     losses = -(smoothed * stances).sum(dim=1)
     on_sides = (stances.exp() @ sides).clamp(min=1e-9).log()
-    losses = losses - settings.side_weight * (batch.targets @ sides * on_sides).sum(dim=1)
+    losses = losses - settings.side_weight * (is_label @ sides * on_sides).sum(dim=1)
     on_evidence = (shares * batch.is_evidence).sum(dim=1).clamp(min=1e-4)
     losses = losses - settings.evidence_weight * on_evidence.log() * batch.is_evidence.any(dim=1)
     return (losses * batch.weights).mean()

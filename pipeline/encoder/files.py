@@ -15,7 +15,9 @@ from pipeline.encoder.reading import READING_UNITS, Tuning
 from pipeline.errors import ModelError
 from pipeline.manifest import ENCODER_LAYERS, ENCODER_TUNING, ENCODER_WORDS
 
-_LEAST_POSITIONS = ANSWER_PIECES + 2 * ASKED_PIECES + 4
+LEAST_POSITIONS = ANSWER_PIECES + 2 * ASKED_PIECES + 4
+"""So many pieces an encoder must be able to read at once: proposition, question, answer and the borders."""
+
 _MATRICES = ("asks", "mixes", "widens", "narrows")
 
 
@@ -94,8 +96,8 @@ def read_encoder(content: Mapping[str, Any]) -> Encoder:
     arrays = _Arrays(content)
     n_layers = sum(name.endswith(".asks.values") for name in content)
     n_positions = len(content["positions"])
-    if n_positions < _LEAST_POSITIONS:
-        raise ValueError(f"it has {n_positions} places for the {_LEAST_POSITIONS} pieces that are read")
+    if n_positions < LEAST_POSITIONS:
+        raise ValueError(f"it has {n_positions} places for the {LEAST_POSITIONS} pieces that are read")
     return Encoder(
         pieces=pieces,
         words=arrays.quantised("words", width, len(pieces)),

@@ -1,148 +1,111 @@
-"""An answer is shown otherwise each time, and what is marked in it, what is asked and its label stay."""
+"""A labelled answer becomes the pieces that an encoder reads, with what readers marked and how much it counts."""
 
 from __future__ import annotations
 
-import random
-from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from data.encoder.examples import Example, Variation, draw_round, split_sentences
-from tests.tiny_encoder import PIECES
+from data.encoder.examples import LEAST_NEUTRAL, Example, build_examples
+from data.parts import PARTS, Part
+from pipeline.preprocess import AnswerParser
+from pipeline.schema import AnswerRecord, Source
+from pipeline.workflow.scheme import default_scheme
+from tests.tiny_encoder import tiny_encoder
 
-VOCABULARY = tuple(dict.fromkeys((*PIECES, "[MASK]", *'();:-"')))
-N_PIECES = 40
-VARIATION = Variation.of(VOCABULARY, N_PIECES)
-START, SEPARATOR = VOCABULARY.index("[CLS]"), VOCABULARY.index("[SEP]")
-PLAIN = replace(VARIATION, rough_share=0.0, shortened_share=0.0, bare_share=0.0, masked_shares=(0.0,))
-"""Shows an answer as it is."""
-
-seeds = st.integers(0, 2**32).map(random.Random)
-words = st.integers(SEPARATOR + 1, len(VOCABULARY) - 1).filter(lambda number: number != VARIATION.mask)
+LABELS = default_scheme().names
+PIECES = tiny_encoder().pieces
+TIDY, ROUGH = Part("corpus", "tidy", 2.0, 0.4, 1.0), Part("retold", "rough", 1.5, 0.3, 1.0)
 
 
-@st.composite
-def examples(draw: st.DrawFn) -> Example:
-    asked = draw(st.lists(words, max_size=5))
-    answer = draw(st.lists(st.tuples(words, st.booleans()), min_size=1, max_size=N_PIECES))
-    numbers = [START, *asked, SEPARATOR, *(number for number, _ in answer), SEPARATOR]
-    return Example(
-        numbers, len(asked) + 2, [is_marked for _, is_marked in answer], [0.0, 1.0], is_rough=draw(st.booleans())
+def answer(text: str = "It is safe. I would not.", **fields: Any) -> AnswerRecord:
+    known = {"question_id": "q", "question": "Is it safe?", "proposition": "do it", "answer_id": "a", "position": 1}
+    return AnswerRecord.model_validate(
+        known | {"text": text, "label": "supportive", "source": Source(file="t", locator="1")} | fields
     )
 
 
-def answer_of(example: Example) -> list[int]:
-    return list(example.numbers[example.first : -1])
+def build(parser: AnswerParser, one: AnswerRecord, part: Part = TIDY) -> Example:
+    (example,) = build_examples([parser.parse([one])], [part], PIECES, LABELS)
+    return example
 
 
-def marked_in(example: Example) -> list[int]:
-    pieces = zip(answer_of(example), example.is_evidence, strict=True)
-    return [number for number, is_marked in pieces if is_marked]
+def read_out(example: Example) -> str:
+    return " ".join(PIECES[number] for number in example.numbers)
 
 
-@given(example=examples(), chance=seeds)
-def test_every_showing_fits_together_and_keeps_what_is_asked_and_the_label(
-    example: Example, chance: random.Random
+def test_what_is_asked_stands_before_the_answer(parser: AnswerParser) -> None:
+    example = build(parser, answer())
+    asked, said = example.numbers[: example.first], example.numbers[example.first :]
+    assert PIECES[asked[0]] == "[CLS]"
+    assert "do it" in read_out(example)
+    assert " ".join(PIECES[number] for number in said).startswith("it is safe . i would not")
+
+
+@pytest.mark.parametrize(
+    ("text", "start", "end", "marked"),
+    [
+        pytest.param("It is safe. I would not.", 0, 11, "it is safe .", id="the first sentence"),
+        pytest.param("It is safe. I would not.", 12, 24, "i would not .", id="the second sentence"),
+        pytest.param("It is safe. I would not.", 3, 24, "it is safe . i would not .", id="both"),
+    ],
+)
+def test_pieces_of_marked_sentences_are_evidence(
+    parser: AnswerParser, text: str, start: int, end: int, marked: str
 ) -> None:
-    shown = VARIATION.vary(example, chance)
-    assert len(shown.is_evidence) == len(answer_of(shown)) <= N_PIECES
-    assert shown.numbers[0] == START
-    assert shown.numbers[-1] == SEPARATOR
-    assert (shown.first, shown.target, shown.weight) == (example.first, example.target, example.weight)
-    asked = zip(shown.numbers[: shown.first], example.numbers[: example.first], strict=True)
-    assert all(now in {before, VARIATION.mask} for now, before in asked)
+    span = {"field": "text", "start": start, "end": end}
+    example = build(parser, answer(text, gold_evidence=[span]))
+    said = zip(example.numbers[example.first : -1], example.is_evidence, strict=True)
+    assert " ".join(PIECES[number] for number, is_marked in said if is_marked) == marked
 
 
-@given(example=examples(), chance=seeds)
-def test_a_rough_answer_loses_only_sentences_in_which_nothing_is_marked(
-    example: Example, chance: random.Random
+def test_of_a_long_answer_the_middle_is_left_out_and_evidence_keeps_its_place(parser: AnswerParser) -> None:
+    text = f"{'It is the risk. ' * 150}I would not do it."
+    example = build(parser, answer(text, gold_evidence=[{"field": "text", "start": len(text) - 18, "end": len(text)}]))
+    said = example.numbers[example.first : -1]
+    assert len(said) == len(example.is_evidence) == 256
+    marked = [PIECES[n] for n, is_marked in zip(said, example.is_evidence, strict=True) if is_marked]
+    assert " ".join(marked) == "i would not do it ."
+
+
+@pytest.mark.parametrize(
+    ("fields", "has_bare"),
+    [
+        pytest.param({"explicit": True}, True, id="the question asks about the proposition"),
+        pytest.param({"explicit": False}, False, id="it does not"),
+        pytest.param({"explicit": True, "answer_id": "a-b"}, False, id="a further proposition"),
+    ],
+)
+def test_an_answer_is_read_without_its_proposition_only_where_that_goes_without_saying(
+    parser: AnswerParser, fields: dict[str, Any], has_bare: bool
 ) -> None:
-    shown = replace(PLAIN, shortened_share=1.0, dropped_share=1.0).vary(replace(example, is_rough=True), chance)
-    assert marked_in(shown) == marked_in(example)
-    kept = iter(answer_of(example))
-    assert all(number in kept for number in answer_of(shown)), "in order"
-    if not any(example.is_evidence):
-        assert shown.numbers == example.numbers
+    example = build(parser, answer(**fields))
+    assert (example.bare is not None) == has_bare
+    if example.bare is not None:
+        assert "do it" not in read_out(example.bare)
+        assert (example.bare.label, example.bare.weight) == (example.label, example.weight)
 
 
-@given(example=examples(), chance=seeds)
-def test_an_answer_in_good_order_loses_only_punctuation_and_is_greeted_and_closed(
-    example: Example, chance: random.Random
-) -> None:
-    shown = replace(PLAIN, rough_share=1.0).vary(replace(example, is_rough=False), chance)
-
-    def without_marks(numbers: list[int]) -> list[int]:
-        return [number for number in numbers if number not in VARIATION.marks]
-
-    said, shown_words = without_marks(answer_of(example)), without_marks(answer_of(shown))
-    places = range(len(shown_words) - len(said) + 1)
-    around = [(shown_words[:place], shown_words[place + len(said) :]) for place in places]
-    usual = [[], *(without_marks([*text]) for text in (*VARIATION.greetings, *VARIATION.closings))]
-    assert any(before in usual and after in usual for before, after in around)
-
-
-@given(example=examples(), chance=seeds)
-def test_a_rough_answer_is_not_roughened_and_one_in_good_order_not_shortened(
-    example: Example, chance: random.Random
-) -> None:
-    usual = replace(PLAIN, shortened_share=0.0 if example.is_rough else 1.0, dropped_share=1.0)
-    other = replace(usual, rough_share=1.0 if example.is_rough else 0.0)
-    assert other.vary(example, chance).numbers == example.numbers
+@pytest.mark.parametrize(
+    ("label", "part", "share"),
+    [
+        pytest.param("against", ROUGH, ROUGH.in_round, id="as the part"),
+        pytest.param("neutral", ROUGH, LEAST_NEUTRAL, id="a rare one more often"),
+        pytest.param("neutral", TIDY, TIDY.in_round, id="but not of invented answers in good order"),
+        pytest.param("neutral", ROUGH._replace(in_round=0.9), 0.9, id="nor less often than its part"),
+    ],
+)
+def test_answers_count_as_their_part_does(parser: AnswerParser, label: str, part: Part, share: float) -> None:
+    example = build(parser, answer(label=label), part)
+    assert (example.weight, example.share, example.is_rough) == (part.in_encoder, share, part.is_rough)
+    assert LABELS[example.label] == label
 
 
-@given(n_before=st.integers(1, N_PIECES), chance=seeds)
-def test_an_answer_grows_no_longer_than_is_read(n_before: int, chance: random.Random) -> None:
-    word = VOCABULARY.index("safe")
-    example = Example([START, SEPARATOR, *[word] * n_before, SEPARATOR], 2, [False] * n_before, [1.0], is_rough=False)
-    shown = replace(PLAIN, rough_share=1.0, greeted_share=1.0, closed_share=1.0).vary(example, chance)
-    assert n_before <= len(answer_of(shown)) <= N_PIECES
-
-
-@given(example=examples(), chance=seeds)
-def test_pieces_are_hidden_but_never_borders(example: Example, chance: random.Random) -> None:
-    shown = replace(PLAIN, masked_shares=(1.0,)).vary(example, chance)
-    hidden = [number if number in VARIATION.borders else VARIATION.mask for number in example.numbers]
-    assert list(shown.numbers) in (list(example.numbers), hidden)
-
-
-@given(example=examples(), bare=examples(), chance=seeds)
-def test_an_answer_is_read_without_its_proposition_as_often_as_said(
-    example: Example, bare: Example, chance: random.Random
-) -> None:
-    both = replace(example, bare=bare)
-    assert replace(PLAIN, bare_share=1.0).vary(both, chance).numbers == bare.numbers
-    assert PLAIN.vary(both, chance).numbers == example.numbers
-
-
-@given(st.lists(st.integers(0, 5)))
-def test_sentences_follow_each_other_and_end_at_stops(numbers: list[int]) -> None:
-    sentences = list(split_sentences(numbers, {0, 1}))
-    assert [place for sentence in sentences for place in sentence] == list(range(len(numbers)))
-    assert all(numbers[sentence[-1]] in {0, 1} for sentence in sentences[:-1])
-    assert all(numbers[place] > 1 for sentence in sentences for place in sentence[:-1])
-
-
-def test_a_round_sees_an_answer_by_its_share() -> None:
-    plain = Example([START, 7, SEPARATOR, 8, SEPARATOR], 3, [False], [1.0])
-    drawn = [replace(plain, weight=float(n), share=share) for n, share in enumerate([0.0, 1.0, 0.25] * 400)]
-    batches = draw_round(drawn, VARIATION, 16, random.Random(0))  # noqa: S311
-    assert max(map(len, batches)) == 16
-    seen = sorted(example.weight for batch in batches for example in batch)
-    assert len(set(seen)) == len(seen)
-    by_share = [sum(weight % 3 == place for weight in seen) for place in range(3)]
-    assert by_share[:2] == [0, 400]
-    assert 70 <= by_share[2] <= 130
-
-
-def test_rounds_of_one_seed_are_the_same_and_of_another_are_not() -> None:
-    drawn = [Example([START, 7, SEPARATOR, *[8] * n, SEPARATOR], 3, [False] * n, [1.0]) for n in range(1, 40)]
-    chances = (random.Random(seed) for seed in (1, 1, 2))  # noqa: S311
-    first, same, other = (draw_round(drawn, VARIATION, 8, chance) for chance in chances)
-    assert first == same != other
-
-
-def test_a_vocabulary_without_a_hidden_piece_is_refused() -> None:
-    with pytest.raises(ValueError, match="not in tuple"):
-        Variation.of(PIECES, N_PIECES)
+def test_answers_of_several_batches_keep_their_parts(parser: AnswerParser) -> None:
+    answers = [answer(answer_id=f"a{number}", label=LABELS[number % 6]) for number in range(7)]
+    batches = [parser.parse(answers[:3]), parser.parse(answers[3:])]
+    parts = [PARTS[number] for number in range(7)]
+    examples = build_examples(batches, parts, PIECES, LABELS)
+    np.testing.assert_array_equal([e.label for e in examples], [number % 6 for number in range(7)])
+    np.testing.assert_array_equal([e.weight for e in examples], [part.in_encoder for part in parts])

@@ -6,16 +6,29 @@ skipped.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from data.encoder.examples import Example
+from data.encoder.examples import Example, build_examples
 from data.parts import PARTS
-from pipeline.encoder import dump_encoder, hash_asked, load_encoder, load_tuning, read_batch
-from pipeline.manifest import find_model, hash_answer
+from pipeline.encoder import (
+    Encoder,
+    Tuning,
+    dump_encoder,
+    dump_tuning,
+    hash_asked,
+    load_encoder,
+    load_tuning,
+    read_batch,
+)
+from pipeline.errors import BadInput, WrongUsage
+from pipeline.manifest import ENCODER_TUNING, find_model, hash_answer
 from pipeline.preprocess import AnswerParser
 from pipeline.schema import AnswerRecord, Source
 from pipeline.workflow.scheme import default_scheme
@@ -24,9 +37,10 @@ from tests.tiny_encoder import tiny_encoder
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: nothing but tuning an encoder needs it")
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")
 
-from data.encoder.__main__ import build_examples, tune_and_save  # noqa: E402
+from data.encoder.__main__ import main  # noqa: E402
 from data.encoder.network import Network, average, to_encoder  # noqa: E402
-from data.encoder.tuning import Batch, Settings, rate_at, tune  # noqa: E402
+from data.encoder.run import tune_and_save  # noqa: E402
+from data.encoder.tuning import Batch, Settings, measure_loss, rate_at, tune  # noqa: E402
 
 LABELS = default_scheme().names
 ENCODER = tiny_encoder(labels=LABELS)
@@ -105,18 +119,18 @@ def test_the_mean_of_networks_is_of_all_their_weights() -> None:
         np.testing.assert_allclose(layer.asks, (one.asks + other.asks) / 2, atol=1e-6)
 
 
+def publish(folder: Path, **change: int) -> Any:
+    """Save a BERT as transformers does."""
+    usual = {"vocab_size": 5, "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = usual | {"intermediate_size": 12, "max_position_embeddings": 400} | change
+    published = transformers.BertModel(transformers.BertConfig(**config))
+    published.save_pretrained(folder)
+    (folder / "vocab.txt").write_text("[PAD]\n[unused0]\n[CLS]\nsafe\nß\n", encoding="utf-8")
+    return published
+
+
 def test_a_published_model_loses_the_pieces_that_no_english_text_has(tmp_path: Path) -> None:
-    config = transformers.BertConfig(
-        vocab_size=5,
-        hidden_size=8,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=12,
-        max_position_embeddings=400,
-    )
-    published = transformers.BertModel(config)
-    published.save_pretrained(tmp_path)
-    (tmp_path / "vocab.txt").write_text("[PAD]\n[unused0]\n[CLS]\nsafe\nß\n", encoding="utf-8")
+    published = publish(tmp_path)
     network = Network.published(tmp_path, LABELS)
     assert network.pieces == ("[PAD]", "[CLS]", "safe")
     words = network.bert.embeddings.word_embeddings.weight
@@ -130,7 +144,7 @@ def test_tuning_learns_what_it_is_shown_and_the_words_keep_their_vectors(parser:
     network = with_mask()
     words = network.bert.embeddings.word_embeddings.weight.detach().clone()
     examples = [replace(example, share=1.0) for example in examples_of(network, parser)]
-    tune(network, default_scheme(), examples, Settings(n_steps=120, rate=3e-3, head_rate=3e-2))
+    tune(network, default_scheme(), examples, Settings(120, rate=3e-3, head_rate=3e-2))
     with torch.inference_mode():
         called = network(*Batch.of(examples).inputs)[0].argmax(dim=1)
     expected = [LABELS.index(str((one.model_extra or {})["label"])) for one in ANSWERS]
@@ -142,7 +156,7 @@ def test_the_same_seed_tunes_alike(parser: AnswerParser) -> None:
     tuned = []
     for seed in (0, 0, 1):
         network = with_mask()
-        tune(network, default_scheme(), examples_of(network, parser), Settings(n_steps=5, seed=seed))
+        tune(network, default_scheme(), examples_of(network, parser), Settings(5, 6e-5, 6e-5, seed))
         tuned.append(dump_encoder(to_encoder(network)))
     assert tuned[0] == tuned[1] != tuned[2]
 
@@ -161,30 +175,122 @@ def test_the_learning_rate_rises_stays_and_falls(step: int, expected: float) -> 
     assert rate_at(step, 100) == pytest.approx(expected)
 
 
-def test_an_encoder_is_saved_with_what_it_was_tuned_on_and_what_it_says_of_the_others(
-    tmp_path: Path, parser: AnswerParser
-) -> None:
-    first, further, mean = (tmp_path / name for name in ("first", "further", "mean"))
-    for folder in (first, further, mean):
+@pytest.fixture
+def run(tmp_path: Path) -> Callable[..., Path]:
+    """Tune a tiny network and say where its files are."""
+
+    def tune_tiny(name: str, network: Network, answers: list[AnswerRecord], earlier: list[Tuning], n: int) -> Path:
+        folder = tmp_path / name
         folder.mkdir()
-    settings = Settings(n_steps=3)
-    tune_and_save(with_mask(), default_scheme(), {PART: ANSWERS}, [], settings, first)
-    started = load_tuning(first, len(LABELS))
-    held_out = [one for one in ANSWERS if hash_asked(one) in started.held_out]
+        tune_and_save(network, default_scheme(), {PART: answers}, earlier, Settings(n, 6e-5, 6e-5), folder)
+        return folder
+
+    return tune_tiny
+
+
+def test_an_encoder_is_saved_with_what_it_was_tuned_on_and_what_it_says_of_the_others(
+    run: Callable[..., Path], parser: AnswerParser, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = run("first", with_mask(), ANSWERS, [], 3)
+    tuning = load_tuning(folder, len(LABELS))
+    held_out = [one for one in ANSWERS if hash_asked(one) in tuning.held_out]
     assert 0 < len(held_out) < len(ANSWERS) / 2
-    assert started.tuned_on == {hash_answer(one) for one in ANSWERS if one not in held_out}
+    assert tuning.tuned_on == {hash_answer(one) for one in ANSWERS if one not in held_out}
     for one in held_out:
-        kept = started.held_out[hash_asked(one)]
-        np.testing.assert_array_equal(kept, read_batch(load_encoder(first), parser.parse([one])))
+        expected = read_batch(load_encoder(folder), parser.parse([one]))
+        np.testing.assert_array_equal(tuning.held_out[hash_asked(one)], expected)
+    said = capsys.readouterr().err
+    assert f"{len(ANSWERS) - len(held_out)} labelled answers to tune on, {len(held_out)} held out" in said
+    assert "of their sides are right, by readings alone" in said
 
-    new = answer(99, "I would not do it.", "against")
-    tune_and_save(
-        Network.tuned(load_encoder(first)), default_scheme(), {PART: [*ANSWERS, new]}, [started], settings, further
-    )
+
+def test_what_was_held_out_stays_so_and_a_mean_learns_nothing_new(run: Callable[..., Path]) -> None:
+    first = run("first", with_mask(), ANSWERS, [], 3)
+    started, network = load_tuning(first, len(LABELS)), Network.tuned(load_encoder(first))
+    new = [answer(n, f"I would not do it {n}.", "against") for n in range(100, 120)]
+    further = run("further", network, [*ANSWERS, *new], [started], 3)
     went_on = load_tuning(further, len(LABELS))
-    assert went_on.tuned_on >= started.tuned_on
-    assert set(went_on.held_out) >= set(started.held_out)
+    assert went_on.tuned_on > started.tuned_on
+    assert set(went_on.held_out) > set(started.held_out)
 
-    networks = [Network.tuned(load_encoder(folder)) for folder in (first, further)]
-    tune_and_save(average(networks), default_scheme(), {PART: ANSWERS}, [started, went_on], Settings(n_steps=0), mean)
-    assert load_tuning(mean, len(LABELS)).tuned_on == went_on.tuned_on
+    newest = [answer(n, f"It is the risk {n}.", "against") for n in range(200, 220)]
+    mean = average([Network.tuned(load_encoder(folder)) for folder in (first, further)])
+    saved = run("mean", mean, [*ANSWERS, *new, *newest], [started, went_on], 0)
+    tuning = load_tuning(saved, len(LABELS))
+    assert tuning.tuned_on == went_on.tuned_on
+    assert set(tuning.held_out) >= set(went_on.held_out)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param(tiny_encoder(labels=LABELS[::-1]), id="labels in another order"),
+        pytest.param(tiny_encoder(labels=LABELS, n_layers=3), id="more layers"),
+        pytest.param(replace(ENCODER, n_heads=4), id="more heads"),
+        pytest.param(replace(ENCODER, pieces=ENCODER.pieces[::-1]), id="another vocabulary"),
+    ],
+)
+def test_encoders_that_do_not_fit_have_no_mean(other: Encoder) -> None:
+    with pytest.raises(WrongUsage, match="have no mean"):
+        average([Network.tuned(ENCODER), Network.tuned(other)])
+
+
+def test_the_loss_is_the_one_said() -> None:
+    """Two labels of two sides, and one piece in three is evidence: worked out by hand."""
+    examples = [
+        Example([0, 1, 2, 3, 4, 0], 2, [True, False, False], 0, weight=2.0),
+        Example([0, 1, 2, 3, 4, 0], 2, [False, False, False], 1, weight=1.0),
+    ]
+    batch = Batch.of(examples)
+    logits = torch.log(torch.tensor([[0.8, 0.2], [0.6, 0.4]]))
+    shares = torch.tensor([[0.0, 0.0, 0.5, 0.3, 0.2, 0.0]] * 2)
+    settings = Settings(1, 1.0, 1.0, smoothing=0.1, side_weight=0.5, evidence_weight=0.25)
+    first = -(0.95 * math.log(0.8) + 0.05 * math.log(0.2)) - 0.5 * math.log(0.8) - 0.25 * math.log(0.5)
+    second = -(0.95 * math.log(0.4) + 0.05 * math.log(0.6)) - 0.5 * math.log(0.4)
+    loss = measure_loss(logits, shares, batch, torch.eye(2), settings)
+    assert loss.item() == pytest.approx((2 * first + second) / 2)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        pytest.param({"vocab_size": 6}, "vocab.txt has 5 pieces for 6 vectors", id="another vocabulary"),
+        pytest.param({"max_position_embeddings": 300}, "it reads 300 pieces, not 356", id="too few places"),
+    ],
+)
+def test_a_published_model_that_cannot_be_tuned_is_refused(tmp_path: Path, change: dict[str, int], reason: str) -> None:
+    publish(tmp_path, **change)
+    with pytest.raises(BadInput, match=reason):
+        Network.published(tmp_path, LABELS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        pytest.param(["--from", "{tmp}/none"], "no model", id="no such model"),
+        pytest.param(["--from", "{tmp}/bare"], "encoder_tuning", id="an encoder without what it was tuned on"),
+        pytest.param(
+            ["--from", "{tmp}/other"], "its labels are not those of medstance's own scheme", id="other labels"
+        ),
+        pytest.param(["--base", "{tmp}/none"], "none", id="no published model"),
+        pytest.param(["--from", "default"], "texts", id="no real answers"),
+    ],
+)
+def test_what_cannot_be_used_is_named_in_one_line(
+    arguments: list[str],
+    reason: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    save(tmp_path / "bare", dump_encoder(ENCODER))
+    other = save(tmp_path / "other", dump_encoder(tiny_encoder()))
+    (other / ENCODER_TUNING).write_bytes(dump_tuning(Tuning(frozenset(), {}), 3))
+    given = [one.format(tmp=tmp_path) for one in arguments]
+    output = tmp_path / "new"
+    monkeypatch.setattr("sys.argv", ["encoder", "--texts", str(tmp_path / "texts"), "-o", str(output), *given])
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    said = capsys.readouterr().err.splitlines()
+    assert reason in said[-1]
+    assert not output.exists()
