@@ -23,7 +23,8 @@ class Part(NamedTuple):
     in_encoder
         How much a labelled answer of it counts where an encoder is tuned.
     in_round
-        What share of its answers an encoder sees in one round of tuning.
+        What share of its answers an encoder sees in one round of tuning: less where there are many, and little is
+        left to learn from them.
     in_default, in_fast
         How much one counts where a shipped model is trained; 0 where the model does not learn from it.
     """
