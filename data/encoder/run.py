@@ -61,7 +61,7 @@ def tune_and_save(
     answers = [answer for some in parts.values() for answer in some]
     part_of = [part for part, some in parts.items() for _ in some]
     is_held_out = hold_out(answers, earlier)
-    rows = np.flatnonzero(~is_held_out)[: None if settings.n_steps else 0]
+    rows = np.flatnonzero(~is_held_out) if settings.n_steps else np.empty(0, dtype=np.int64)
     learnt, held_out = [answers[row] for row in rows], [answers[row] for row in np.flatnonzero(is_held_out)]
     _say(f"{len(learnt)} labelled answers to tune on, {len(held_out)} held out")
     parser = AnswerParser(parse_lexicon(default_lexicon_text(), "cues.toml"))
