@@ -87,6 +87,13 @@ def check_options(options: Namespace) -> None:
         raise WrongUsage(f"-o {options.output}: is there already and not empty; name a new folder")
 
 
+def choose_rates(options: Namespace) -> tuple[float, float]:
+    """Return the highest learning rates of the transformer and of what reads its views."""
+    rate, head_rate = (BASE_RATE, BASE_HEAD_RATE) if options.base else (RATE, RATE)
+    factor = 1 if options.rate is None else options.rate / rate
+    return rate * factor, head_rate * factor
+
+
 def run(options: Namespace) -> None:
     """Tune and save.
 
@@ -106,22 +113,19 @@ def run(options: Namespace) -> None:
 
     scheme = default_scheme()
     if options.base:
-        rate, head_rate, earlier = BASE_RATE, BASE_HEAD_RATE, []
-        network = Network.published(options.base, scheme.names)
+        network, earlier = Network.published(options.base, scheme.names), []
     else:
-        rate, head_rate = RATE, RATE
         sources = [open_encoder(name) for name in options.earlier]
         for name, source in zip(options.earlier, sources, strict=True):
             if source.encoder.labels != scheme.names:
                 raise WrongUsage(f"--from {name}: its labels are not those of medstance's own scheme")
         network = average([Network.tuned(source.encoder) for source in sources])
         earlier = [source.tuning for source in sources]
-    if options.rate is not None:
-        rate, head_rate = options.rate, options.rate * head_rate / rate
     root = Path(__file__).parents[1]
     parts = {part: read_part(root / part.path, options.texts if part.path.endswith(".csv") else None) for part in PARTS}
     options.output.mkdir(parents=True, exist_ok=True)
-    settings = Settings(options.steps, rate, head_rate, options.seed)
+    rate, head_rate = choose_rates(options)
+    settings = Settings(n_steps=options.steps, rate=rate, head_rate=head_rate, seed=options.seed)
     tune_and_save(network, scheme, parts, earlier, settings, options.output)
 
 

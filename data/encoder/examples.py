@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any, cast
 
 import numpy as np
@@ -95,7 +96,7 @@ def build_examples(
     for batch in batches:
         answers = cast("Sequence[AnswerRecord]", batch.answers)
         marked = batch.mark_sentences([read_gold_evidence(answer) for answer in answers])
-        for row, (answer, part) in enumerate(zip(answers, parts, strict=False)):
+        for row, (answer, part) in enumerate(zip(answers, islice(parts, len(answers)), strict=True)):
             begin, end = batch.sentence_borders[row : row + 2]
             sentences = batch.sentence_ranges[begin:end, 0], marked[begin:end]
             proposition, question, text = texts_to_read(batch, row)

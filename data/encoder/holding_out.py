@@ -57,8 +57,8 @@ def hold_out(answers: Sequence[AnswerRecord], earlier: Sequence[Tuning]) -> Bool
             were_held_out.add(group)
     torn = were_tuned_on & were_held_out
     if torn:
-        reason = "some answers of its group were tuned on, and others held out: start from one encoder"
-        raise BadInput(min(torn), reason)
+        advice = "start from one encoder" if len(earlier) > 1 else "leave out the new answers that join the two"
+        raise BadInput(min(torn), f"some answers of its group were tuned on, and others held out: {advice}")
     known = were_tuned_on | were_held_out
     return np.array([group in were_held_out if group in known else _draw(group) for group in groups], dtype=bool)
 

@@ -9,17 +9,19 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from torch import Tensor, nn
-from transformers import BertConfig, BertModel
+from transformers import AutoConfig, BertConfig, BertModel
 
-from pipeline.encoder import Encoder, Layer, Norm, Quantised
-from pipeline.encoder.files import LEAST_POSITIONS
+from pipeline.encoder import LEAST_POSITIONS, Encoder, Layer, Norm, Quantised
 from pipeline.errors import BadInput, WrongUsage
 
 DROPOUT = 0.1
 
-# The formula of the activation that NumPy can calculate; to drop shares of attention at random would take a sixth of
-# the time, and another attention a tenth.
+SPECIAL_PIECES = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"}
+
+# The formula of the activation that NumPy can calculate; to drop shares of attention at random would take a sixth more
+# time, and another implementation of attention a tenth more.
 _CALCULATED: dict[str, Any] = {
     "attn_implementation": "eager",
     "hidden_act": "gelu_pytorch_tanh",
@@ -63,16 +65,13 @@ class Network(nn.Module):
         Raises
         ------
         BadInput
-            When the vocabulary and the vectors are not as many, or too few pieces can be read at once.
+            When it cannot be read, is no BERT, or has a vocabulary or sizes that it cannot be tuned with.
+        OSError
+            When a file is missing.
         """
-        lines = (folder / "vocab.txt").read_text(encoding="utf-8").rstrip("\n").split("\n")
+        lines, bert = _read_published(folder)
         kept = [(row, piece) for row, piece in enumerate(lines) if piece.isascii() and not piece.startswith("[unused")]
-        bert = BertModel.from_pretrained(folder, add_pooling_layer=False, **_CALCULATED)
-        words, config = bert.embeddings.word_embeddings, bert.config
-        if config.vocab_size != len(lines):
-            raise BadInput(str(folder), f"vocab.txt has {len(lines)} pieces for {config.vocab_size} vectors")
-        if config.max_position_embeddings < LEAST_POSITIONS:
-            raise BadInput(str(folder), f"it reads {config.max_position_embeddings} pieces, not {LEAST_POSITIONS}")
+        words = bert.embeddings.word_embeddings
         words.weight = nn.Parameter(words.weight.data[torch.tensor([row for row, _ in kept])])
         return cls(bert, tuple(piece for _, piece in kept), labels)
 
@@ -113,6 +112,44 @@ class Network(nn.Module):
         views = self.drop(views)
         shares = torch.softmax(self.attention(views)[..., 0].float().masked_fill(~is_answer, -1e4), dim=1)
         return (shares[..., None] * self.reading(views).float()).sum(dim=1), shares
+
+
+def _read_published(folder: Path) -> tuple[list[str], Any]:
+    """Read the vocabulary and the network of a published model; hours later would be too late to find a fault."""
+    try:
+        lines = (folder / "vocab.txt").read_text(encoding="utf-8").rstrip("\n").split("\n")
+        config = AutoConfig.from_pretrained(folder)
+    except ValueError as error:
+        raise BadInput(str(folder), f"its vocab.txt or config.json cannot be read ({first_line(error)})") from error
+    sizes = (
+        (config.model_type == "bert", f"it is a {config.model_type}: name a BERT"),
+        (
+            getattr(config, "vocab_size", 0) == len(lines),
+            f"vocab.txt has {len(lines)} pieces, the model another number",
+        ),
+        (len(set(lines)) == len(lines), "vocab.txt has a piece twice"),
+        (set(lines) >= SPECIAL_PIECES, f"vocab.txt lacks one of {' '.join(sorted(SPECIAL_PIECES))}"),
+        (
+            getattr(config, "type_vocab_size", 0) == 2,
+            "it does not tell what is asked from the answer (type_vocab_size 2)",
+        ),
+        (
+            getattr(config, "max_position_embeddings", 0) >= LEAST_POSITIONS,
+            f"it reads fewer pieces at once than the {LEAST_POSITIONS} that are needed",
+        ),
+    )
+    for is_right, reason in sizes:
+        if not is_right:
+            raise BadInput(str(folder), reason)
+    try:
+        return lines, BertModel.from_pretrained(folder, add_pooling_layer=False, **_CALCULATED)
+    except (SafetensorError, RuntimeError, ValueError) as error:
+        raise BadInput(str(folder), f"its weights cannot be loaded ({first_line(error)}): fetch it again") from error
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of what an error says."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def average(networks: Sequence[Network]) -> Network:

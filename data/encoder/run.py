@@ -56,7 +56,7 @@ def tune_and_save(
     Raises
     ------
     BadInput
-        When earlier encoders were tuned on what others held out.
+        When answers of one group were tuned on and held out, or the network has no piece for what is hidden.
     """
     answers = [answer for some in parts.values() for answer in some]
     part_of = [part for part, some in parts.items() for _ in some]
@@ -73,8 +73,8 @@ def tune_and_save(
         (folder / name).write_bytes(content)
     # Read as users will: by the matrices that were rounded when saved.
     readings = read_answers(load_encoder(folder), list(parse_answers(parser, held_out)))
-    if held_out:
-        _say(f"{score_readings(held_out, readings, scheme).side_accuracy} of their sides are right, by readings alone")
+    if held_out and (right := score_readings(held_out, readings, scheme).side_accuracy) is not None:
+        _say(f"{right:.3f} of their sides are right, by readings alone")
     tuned_on = frozenset(map(hash_answer, learnt)).union(*(tuning.tuned_on for tuning in earlier))
     (folder / ENCODER_TUNING).write_bytes(dump_tuning(Tuning(tuned_on, readings), len(scheme.names)))
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from data.encoder.examples import Example
 from data.encoder.network import Network
 from data.encoder.variation import Variation, draw_round
-from pipeline.encoder.network import ANSWER_PIECES
+from pipeline.encoder import ANSWER_PIECES
 from pipeline.schema import LabelScheme
 
 

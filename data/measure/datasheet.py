@@ -14,8 +14,9 @@ from typing import Any
 from data.measure.agreement import Agreement, measure_agreement
 from data.measure.probes import Probe, probe_giveaways
 from data.measure.repetition import Repetition, measure_repetition
+from pipeline.errors import BadInput
 from pipeline.ingest import ReadOptions, read_answers
-from pipeline.schema import AnswerRecord, LabelScheme
+from pipeline.schema import AnswerRecord, LabelScheme, Notice, Rejected
 from pipeline.workflow.scheme import default_scheme
 
 WRITTEN = "corpus"
@@ -86,13 +87,15 @@ def read_part(path: Path, texts: str | None = None) -> list[AnswerRecord]:
 
     Raises
     ------
-    ValueError
+    BadInput
         At the first that is not.
     """
     answers = []
     for item in read_answers([str(path)], ReadOptions(texts=texts)):
-        if not isinstance(item, AnswerRecord):
-            raise ValueError(f"{path}: {item}")  # noqa: TRY004
+        if isinstance(item, Rejected):
+            raise BadInput(item.file, item.reason, where=item.locator)
+        if isinstance(item, Notice):
+            raise BadInput(item.file, item.message)
         answers.append(item)
     return answers
 

@@ -260,8 +260,8 @@ def open_encoder(name: str) -> EncoderSource:
     if not (path / ENCODER_LAYERS).is_file() or (path / MANIFEST).is_file():
         folder = open_model(name)
         if not folder.has_encoder:
-            reason = "that model has none: name another model, or none for words and cues alone"
-            raise WrongUsage(f"--encoder {name}: {reason}")
+            reason = "that model has no encoder: name one that has, or train with none, on words and cues alone"
+            raise WrongUsage(f"{name}: {reason}")
         path = folder.path
     encoder = load_encoder(path)
     tuning = load_tuning(path, len(encoder.labels))

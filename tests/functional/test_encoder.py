@@ -207,7 +207,7 @@ def test_a_model_without_an_encoder_has_none_to_give(
     assert not any((plain / name).exists() for name in ENCODER)
     capsys.readouterr()
     assert run(["train", str(labelled), "-o", str(tmp_path / "m"), "--encoder", str(plain)]) == 2
-    assert "that model has none" in capsys.readouterr().err
+    assert "that model has no encoder" in capsys.readouterr().err
     assert run(["train", str(labelled), "-o", str(tmp_path / "m"), "--encoder", str(tmp_path / "nowhere")]) == 4
 
 

@@ -6,6 +6,7 @@ skipped.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -119,23 +120,26 @@ def test_the_mean_of_networks_is_of_all_their_weights() -> None:
         np.testing.assert_allclose(layer.asks, (one.asks + other.asks) / 2, atol=1e-6)
 
 
+VOCABULARY = ("[PAD]", "[unused0]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "safe", "ß")
+
+
 def publish(folder: Path, **change: int) -> Any:
     """Save a BERT as transformers does."""
-    usual = {"vocab_size": 5, "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2}
+    usual = {"vocab_size": len(VOCABULARY), "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2}
     config = usual | {"intermediate_size": 12, "max_position_embeddings": 400} | change
     published = transformers.BertModel(transformers.BertConfig(**config))
     published.save_pretrained(folder)
-    (folder / "vocab.txt").write_text("[PAD]\n[unused0]\n[CLS]\nsafe\nß\n", encoding="utf-8")
+    (folder / "vocab.txt").write_text("\n".join(VOCABULARY) + "\n", encoding="utf-8")
     return published
 
 
 def test_a_published_model_loses_the_pieces_that_no_english_text_has(tmp_path: Path) -> None:
     published = publish(tmp_path)
     network = Network.published(tmp_path, LABELS)
-    assert network.pieces == ("[PAD]", "[CLS]", "safe")
+    assert network.pieces == ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "safe")
     words = network.bert.embeddings.word_embeddings.weight
     np.testing.assert_array_equal(
-        words.detach().numpy(), published.embeddings.word_embeddings.weight.detach().numpy()[[0, 2, 3]]
+        words.detach().numpy(), published.embeddings.word_embeddings.weight.detach().numpy()[[0, 2, 3, 4, 5, 6]]
     )
     assert not words.requires_grad
 
@@ -254,12 +258,39 @@ def test_the_loss_is_the_one_said() -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        pytest.param({"vocab_size": 6}, "vocab.txt has 5 pieces for 6 vectors", id="another vocabulary"),
-        pytest.param({"max_position_embeddings": 300}, "it reads 300 pieces, not 356", id="too few places"),
+        pytest.param({"vocab_size": 9}, "vocab.txt has 8 pieces, the model another", id="another vocabulary"),
+        pytest.param({"max_position_embeddings": 300}, "fewer pieces at once than the 356", id="too few places"),
+        pytest.param({"type_vocab_size": 1}, "does not tell what is asked from the answer", id="one segment"),
     ],
 )
-def test_a_published_model_that_cannot_be_tuned_is_refused(tmp_path: Path, change: dict[str, int], reason: str) -> None:
+def test_a_published_model_of_other_sizes_is_refused(tmp_path: Path, change: dict[str, int], reason: str) -> None:
     publish(tmp_path, **change)
+    with pytest.raises(BadInput, match=reason):
+        Network.published(tmp_path, LABELS)
+
+
+def spoil(name: str, before: bytes, after: bytes) -> Callable[[Path], int]:
+    return lambda folder: (folder / name).write_bytes((folder / name).read_bytes().replace(before, after))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        pytest.param(spoil("vocab.txt", b"safe", b"[CLS]"), "has a piece twice", id="a piece twice"),
+        pytest.param(spoil("vocab.txt", b"[MASK]", b"masked"), r"lacks one of .*\[MASK\]", id="no hidden piece"),
+        pytest.param(spoil("vocab.txt", b"safe", b"\xff"), "cannot be read", id="no UTF-8"),
+        pytest.param(spoil("config.json", b'"bert"', b'"roberta"'), "it is a roberta: name a BERT", id="no BERT"),
+        pytest.param(
+            spoil("config.json", b'"intermediate_size": 12', b'"intermediate_size": 13'), "weights", id="sizes"
+        ),
+        pytest.param(lambda folder: (folder / "model.safetensors").write_bytes(b"no"), "weights", id="damaged weights"),
+    ],
+)
+def test_a_published_model_with_a_fault_is_refused(
+    tmp_path: Path, change: Callable[[Path], object], reason: str
+) -> None:
+    publish(tmp_path)
+    change(tmp_path)
     with pytest.raises(BadInput, match=reason):
         Network.published(tmp_path, LABELS)
 
@@ -272,25 +303,41 @@ def test_a_published_model_that_cannot_be_tuned_is_refused(tmp_path: Path, chang
         pytest.param(
             ["--from", "{tmp}/other"], "its labels are not those of medstance's own scheme", id="other labels"
         ),
+        pytest.param(["--from", "fast"], "fast: that model has no encoder: name one that has", id="no encoder"),
         pytest.param(["--base", "{tmp}/none"], "none", id="no published model"),
         pytest.param(["--from", "default"], "texts", id="no real answers"),
+        pytest.param(
+            ["--from", "default", "--texts", "{tmp}/some"], "medical_qa.csv, row at line 2: no text", id="too few"
+        ),
     ],
 )
 def test_what_cannot_be_used_is_named_in_one_line(
-    arguments: list[str],
-    reason: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    arguments: list[str], reason: str, tmp_path: Path, refusal: Callable[..., str]
 ) -> None:
     save(tmp_path / "bare", dump_encoder(ENCODER))
     other = save(tmp_path / "other", dump_encoder(tiny_encoder()))
     (other / ENCODER_TUNING).write_bytes(dump_tuning(Tuning(frozenset(), {}), 3))
+    (tmp_path / "some").mkdir()
+    text = {"id": "x-1", "question": "Is it safe?", "answer": "It is.", "question_text": "Is it?"}
+    (tmp_path / "some" / "x.jsonl").write_text(json.dumps(text) + "\n", encoding="utf-8")
     given = [one.format(tmp=tmp_path) for one in arguments]
     output = tmp_path / "new"
-    monkeypatch.setattr("sys.argv", ["encoder", "--texts", str(tmp_path / "texts"), "-o", str(output), *given])
-    with pytest.raises(SystemExit, match="2"):
-        main()
-    said = capsys.readouterr().err.splitlines()
-    assert reason in said[-1]
+    assert reason in refusal("--texts", tmp_path / "texts", "-o", output, *given)
     assert not output.exists()
+
+
+def test_the_command_goes_on_from_an_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the answers of part one alone: the real ones are not at hand everywhere."""
+    start = save(tmp_path / "start", dump_encoder(to_encoder(with_mask())))
+    (start / ENCODER_TUNING).write_bytes(dump_tuning(Tuning(frozenset(["0" * 16]), {}), len(LABELS)))
+    monkeypatch.setattr("data.encoder.__main__.PARTS", (PART,))
+    output = tmp_path / "new"
+    monkeypatch.setattr(
+        "sys.argv", ["encoder", "--texts", "-", "--from", str(start), "--steps", "2", "-o", str(output)]
+    )
+    main()
+    tuning = load_tuning(output, len(LABELS))
+    assert "0" * 16 in tuning.tuned_on
+    assert len(tuning.tuned_on) > len(tuning.held_out) > 50
+    assert (output / "encoder_layers.npz").read_bytes() != (start / "encoder_layers.npz").read_bytes()
+    assert (output / "encoder_words.npz").read_bytes() == (start / "encoder_words.npz").read_bytes()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -72,6 +73,8 @@ def test_an_answer_in_good_order_loses_only_punctuation_and_is_greeted_and_close
     example: Example, chance: random.Random
 ) -> None:
     shown = replace(PLAIN, rough_share=1.0).vary(replace(example, is_rough=False), chance)
+    kept = iter(marked_in(example))
+    assert all(number in kept for number in marked_in(shown)), "in order, and no greeting is marked"
 
     def without_marks(numbers: list[int]) -> list[int]:
         return [number for number in numbers if number not in VARIATION.marks]
@@ -105,11 +108,11 @@ def read_out(numbers: list[int]) -> str:
     return " ".join(VOCABULARY[number] for number in numbers)
 
 
-def show(text: str, marked: str, *, is_rough: bool) -> list[int]:
+def show(text: str, marked: str, *, is_rough: bool) -> Example:
     """Vary an answer, below each of whose pieces a plus says that it is marked."""
     is_evidence = [sign == "+" for sign in marked.replace(" ", "")]
     example = Example([START, SEPARATOR, *spell(text), SEPARATOR], 2, is_evidence, 1, is_rough=is_rough)
-    return answer_of(ALWAYS.vary(example, random.Random(0)))  # noqa: S311
+    return ALWAYS.vary(example, random.Random(0))  # noqa: S311
 
 
 @pytest.mark.parametrize(
@@ -122,15 +125,67 @@ def show(text: str, marked: str, *, is_rough: bool) -> list[int]:
     ],
 )
 def test_rough_answers_lose_sentences_in_which_nothing_is_marked(text: str, marked: str, expected: str) -> None:
-    assert read_out(show(text, marked, is_rough=True)) == expected
+    assert read_out(answer_of(show(text, marked, is_rough=True))) == expected
 
 
 def test_an_answer_in_good_order_loses_its_punctuation_and_is_greeted_and_closed() -> None:
-    shown = show("it is safe . i would do it !", "++++ -----", is_rough=False)
+    example = show("it is safe . i would do it !", "++++ -----", is_rough=False)
+    assert read_out(marked_in(example)) == "it is safe"
+    shown = answer_of(example)
     body = spell("it is safe i would do it")
     place = next(place for place in range(len(shown)) if shown[place : place + len(body)] == body)
     assert shown[:place] in [list(text) for text in VARIATION.greetings]
     assert shown[place + len(body) :] in [list(text) for text in VARIATION.closings]
+
+
+def test_an_answer_that_no_greeting_fits_loses_its_punctuation_all_the_same() -> None:
+    text = " ".join(["safe ."] * (N_PIECES // 2))
+    variation = replace(ALWAYS, n_pieces=N_PIECES // 2)
+    example = Example([START, SEPARATOR, *spell(text), SEPARATOR], 2, [False] * N_PIECES, 1, is_rough=False)
+    assert read_out(answer_of(variation.vary(example, random.Random(0)))) == " ".join(["safe"] * 20)  # noqa: S311
+
+
+def test_an_answer_of_signs_alone_stays() -> None:
+    variation = replace(ALWAYS, greeted_share=0.0, closed_share=0.0)
+    example = Example([START, SEPARATOR, *spell(". ! ?"), SEPARATOR], 2, [False] * 3, 1, is_rough=False)
+    assert read_out(answer_of(variation.vary(example, random.Random(0)))) == ". ! ?"  # noqa: S311
+
+
+LONG = Example([START, SEPARATOR, *spell("safe .") * 10, SEPARATOR], 2, [True, True, *[False] * 18], 1)
+BARE = replace(LONG, numbers=[START, SEPARATOR, *spell("do it"), SEPARATOR], is_evidence=[False] * 2)
+
+
+@pytest.mark.parametrize(
+    ("share", "is_rough", "others"),
+    [
+        pytest.param("bare_share", True, {}, id="read without the proposition"),
+        pytest.param("shortened_share", True, {"dropped_share": 1.0}, id="shortened"),
+        pytest.param("rough_share", False, {"unmarked_share": 1.0}, id="roughened"),
+        pytest.param("unmarked_share", False, {"rough_share": 1.0}, id="unmarked"),
+        pytest.param("greeted_share", False, {"rough_share": 1.0}, id="greeted"),
+        pytest.param("closed_share", False, {"rough_share": 1.0}, id="closed"),
+    ],
+)
+def test_answers_are_varied_as_often_as_said(share: str, is_rough: bool, others: dict[str, Any]) -> None:
+    still: dict[str, Any] = {"unmarked_share": 0.0, "greeted_share": 0.0, "closed_share": 0.0, "unmarked_signs": 1.0}
+    variation = replace(PLAIN, **(still | others | {share: 0.3}))
+    example = replace(LONG, is_rough=is_rough, bare=BARE)
+    shown = [variation.vary(example, random.Random(seed)).numbers for seed in range(400)]  # noqa: S311
+    assert 90 <= sum(numbers != LONG.numbers for numbers in shown) <= 150
+
+
+@pytest.mark.parametrize(
+    ("share", "is_rough", "others", "n_most"),
+    [
+        pytest.param("dropped_share", True, {"shortened_share": 1.0}, 18, id="sentences"),
+        pytest.param("unmarked_signs", False, {"rough_share": 1.0, "unmarked_share": 1.0}, 10, id="signs"),
+    ],
+)
+def test_as_much_is_left_out_as_said(share: str, is_rough: bool, others: dict[str, Any], n_most: int) -> None:
+    variation = replace(PLAIN, greeted_share=0.0, closed_share=0.0, **(others | {share: 0.3}))
+    example = replace(LONG, is_rough=is_rough)
+    lost = [20 - len(answer_of(variation.vary(example, random.Random(seed)))) for seed in range(400)]  # noqa: S311
+    assert 0.25 <= sum(lost) / (400 * n_most) <= 0.35
 
 
 def test_pieces_are_hidden_as_often_as_said() -> None:
@@ -201,6 +256,15 @@ def test_answers_of_a_batch_are_about_as_long_as_each_other() -> None:
     batches = draw_round(drawn, PLAIN, 16, random.Random(0))  # noqa: S311
     spread = [max(len(e.numbers) for e in batch) - min(len(e.numbers) for e in batch) for batch in batches]
     assert max(spread) <= 3
+
+
+def test_answers_and_batches_are_seen_in_no_order() -> None:
+    drawn = [Example([START, SEPARATOR, *[8] * n, SEPARATOR], 2, [False] * n, n) for n in [*range(1, 41)] * 40]
+    batches = draw_round(drawn, PLAIN, 16, random.Random(0))  # noqa: S311
+    lengths = [len(batch[0].numbers) for batch in batches]
+    assert lengths[:50] != sorted(lengths[:50])
+    same = [Example([START, SEPARATOR, 8, SEPARATOR], 2, [False], n) for n in range(64)]
+    assert [e.label for e in draw_round(same, PLAIN, 64, random.Random(0))[0]] != [*range(64)]  # noqa: S311
 
 
 def test_rounds_of_one_seed_are_the_same_and_of_another_are_not() -> None:
